@@ -1,0 +1,94 @@
+"""What a run's events add up to: curves thin enough to draw, and a sentence about each epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_core.training import BatchDone, EpochDone
+
+Numbers = NDArray[np.float64]
+MOST_POINTS = 300  # more cost the browser time and show nothing
+
+
+@dataclass(frozen=True)
+class BatchCurve:
+    """How training went batch by batch, thinned; all arrays have the same length, at most MOST_POINTS.
+
+    Attributes:
+        steps: counted from the start of the run. loss: of one batch. smoothed: the mean of the batches around it.
+        accuracy: 0..1, smoothed in the same way.
+    """
+
+    steps: Numbers
+    loss: Numbers
+    smoothed: Numbers
+    accuracy: Numbers
+
+
+def batch_curve(history: Iterable[BatchDone | EpochDone]) -> BatchCurve:
+    """The curve of a run, or of the part of it that has happened."""
+    batches = [event for event in history if isinstance(event, BatchDone)]
+    loss = np.array([event.loss for event in batches])
+    accuracy = batch_accuracies(batches)
+    width = max(1, len(batches) // 40)
+    chosen = np.unique(np.linspace(0, len(batches) - 1, min(len(batches), MOST_POINTS)).round().astype(int))
+    steps = np.array([batches[at].step for at in chosen], float)
+    return BatchCurve(steps, loss[chosen], trailing_mean(loss, width)[chosen], trailing_mean(accuracy, width)[chosen])
+
+
+def batch_accuracies(batches: Sequence[BatchDone]) -> Numbers:
+    """The accuracy of each batch, told by how the counts since the epoch's beginning grow."""
+    images = np.array([event.images for event in batches], float)
+    correct = np.array([event.running_accuracy for event in batches]) * images
+    first = np.array([event.batch == 1 for event in batches], bool)
+    before = np.concatenate([[0.0], images[:-1]])[: len(batches)], np.concatenate([[0.0], correct[:-1]])[: len(batches)]
+    images_before, correct_before = (np.where(first, 0.0, values) for values in before)
+    accuracy: Numbers = (correct - correct_before) / np.maximum(images - images_before, 1)
+    return accuracy
+
+
+def trailing_mean(values: Numbers, width: int) -> Numbers:
+    """The mean of each value and up to `width` - 1 before it: (N,) -> (N,)."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - width, 0)
+    means: Numbers = (sums[ends] - sums[starts]) / (ends - starts)
+    return means
+
+
+def observe(epochs: Sequence[EpochDone]) -> str:
+    """One sentence on the last of these epochs, for somebody who sees such numbers for the first time."""
+    last = epochs[-1]
+    if len(epochs) == 1:
+        return observe_first(last)
+    before = epochs[-2]
+    if last.stalled:
+        return "Test accuracy stands still: you may stop here."
+    if last.train_loss > before.train_loss * 1.05:
+        return "Loss rises: the learning rate may be too high."
+    if last.test_accuracy is None or before.test_accuracy is None or last.test_loss is None or before.test_loss is None:
+        return "Loss still falls." if last.train_loss < before.train_loss else "Loss stands still."
+    gain = last.test_accuracy - before.test_accuracy
+    by_heart = last.train_accuracy - last.test_accuracy
+    if gain >= 0.005:
+        return "Test accuracy still climbs."
+    if gain <= -0.005:
+        return "Test accuracy fell: steps this long overshoot now and then."
+    if by_heart > 0.015 and last.test_loss > before.test_loss:
+        return "It begins to learn the training images by heart: test loss rises."
+    return "Small changes now: most of what can be learnt has been." if gain < 0.001 else "Small gains now."
+
+
+def observe_first(epoch: EpochDone) -> str:
+    """One sentence on a run's first epoch."""
+    guessing = math.log(10)  # the cross-entropy of ten equal guesses
+    if epoch.train_accuracy < 0.2:
+        return "Nothing learnt yet: it still guesses."
+    if epoch.train_accuracy > 0.85 and epoch.train_loss < guessing / 3:
+        return "Loss falls fast: the network has begun to learn."
+    return "It has begun to learn, slowly."

@@ -1,0 +1,72 @@
+"""Where a network can be trained on this machine, and how precisely it computes there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from mnist_core.errors import TrainingError
+
+
+def cpu_cores() -> int:
+    """How many cores this process may use: those it is bound to, or fewer where a container has a smaller share."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = Path("/sys/fs/cgroup/cpu.max")  # "200000 100000": microseconds of computing in so many of the clock
+    quota, _, period = share.read_text().partition(" ") if share.exists() else ("max", "", "")
+    return bound if quota == "max" else max(1, min(bound, int(quota) // int(period)))
+
+
+def cpu_name() -> str:
+    """The processor's name as its maker gives it, as far as the system tells."""
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        for line in described.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "CPU"
+
+
+def available_devices() -> dict[str, str]:
+    """The devices of this machine: {"cpu": its name, "cuda": its name, "mps": its name}, only those that are there."""
+    devices = {"cpu": f"{cpu_name()}, {cpu_cores()} cores"}
+    if torch.cuda.is_available():
+        devices["cuda"] = torch.cuda.get_device_name()
+    if torch.backends.mps.is_available():
+        devices["mps"] = "Apple GPU"
+    return devices
+
+
+def find_device(name: str) -> torch.device:
+    """The device that a configuration names; "auto" takes a GPU where there is one.
+
+    Raises:
+        TrainingError: when this machine lacks it; it says which devices there are.
+    """
+    available = available_devices()
+    if name == "auto":
+        return torch.device(next((gpu for gpu in ("cuda", "mps") if gpu in available), "cpu"))
+    if name not in available:
+        raise TrainingError(
+            f"The device {name!r} is not there: this machine has {', '.join(available)}. Choose one of them, or auto."
+        )
+    return torch.device(name)
+
+
+def find_precision(name: str, device: torch.device) -> str:
+    """float32 or bfloat16; "auto" is bfloat16 where the device computes it."""
+    if name == "auto":
+        return "bfloat16" if computes_bfloat16(device) else "float32"
+    return name
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; elsewhere it would be slower than float32, not faster."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        flags = Path("/proc/cpuinfo")
+        return flags.exists() and "avx512_bf16" in flags.read_text(errors="replace")
+    return False

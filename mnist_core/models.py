@@ -1,0 +1,268 @@
+"""The networks, each called as `model(images)`: images (N, C, H, W) float32 in, logits (N, 10) out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mnist_core.errors import ConfigError
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class MLP(nn.Module):
+    """The course's network: flatten, 784-128-ReLU-10."""
+
+    def __init__(
+        self,
+        hidden_sizes: Sequence[int] = (128,),
+        dropout: float = 0.0,
+        activation: str = "relu",
+        input_channels: int = 1,
+        input_size: int = 28,
+    ) -> None:
+        super().__init__()
+        self.input_shape = (input_channels, input_size, input_size)
+        sizes = (input_channels * input_size * input_size, *hidden_sizes)
+        self.flatten = nn.Flatten()
+        self.hidden = nn.ModuleList(nn.Linear(size, next_size) for size, next_size in pairwise(sizes))
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(sizes[-1], 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.flatten(images)  # (N, 1, 28, 28) -> (N, 784)
+        for layer in self.hidden:
+            features = self.dropout(self.activation(layer(features)))  # (N, 784) -> (N, 128)
+        logits: Tensor = self.output(features)  # (N, 128) -> (N, 10)
+        return logits
+
+
+class SequentialMLP(nn.Sequential):
+    """The same network as `MLP`, written as a list: nn.Sequential brings the forward."""
+
+    def __init__(
+        self,
+        hidden_sizes: Sequence[int] = (128,),
+        dropout: float = 0.0,
+        activation: str = "relu",
+        input_channels: int = 1,
+        input_size: int = 28,
+    ) -> None:
+        sizes = (input_channels * input_size * input_size, *hidden_sizes)
+        layers: list[nn.Module] = [nn.Flatten()]  # (N, 1, 28, 28) -> (N, 784)
+        for size, next_size in pairwise(sizes):
+            layers += [nn.Linear(size, next_size), ACTIVATIONS[activation]()]  # (N, 784) -> (N, 128)
+            if dropout:
+                layers += [nn.Dropout(dropout)]
+        super().__init__(*layers, nn.Linear(sizes[-1], 10))  # (N, 128) -> (N, 10)
+        self.input_shape = (input_channels, input_size, input_size)
+
+
+class CNN(nn.Module):
+    """A small convolutional network: convolve and halve, twice, then one linear layer."""
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 32),
+        dropout: float = 0.0,
+        activation: str = "relu",
+        input_channels: int = 1,
+        input_size: int = 28,
+    ) -> None:
+        super().__init__()
+        self.input_shape = (input_channels, input_size, input_size)
+        widths = (input_channels, *channels)
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, kernel_size=3, padding=1) for a, b in pairwise(widths))
+        self.activation = ACTIVATIONS[activation]()
+        self.pool = nn.MaxPool2d(2)
+        self.flatten = nn.Flatten()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(channels[-1] * (input_size >> len(channels)) ** 2, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = images
+        for convolution in self.convolutions:
+            features = self.pool(self.activation(convolution(features)))  # (N, 1, 28, 28) -> (N, 16, 14, 14) -> ...
+        features = self.dropout(self.flatten(features))  # (N, 32, 7, 7) -> (N, 1568)
+        logits: Tensor = self.output(features)  # (N, 1568) -> (N, 10)
+        return logits
+
+
+def convolve(inputs: int, outputs: int, kernel_size: int, stride: int, activation: str) -> nn.Sequential:
+    """Convolution, batch norm, activation; batch norm brings the bias."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size, stride, padding=kernel_size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        ACTIVATIONS[activation](),
+    )
+
+
+class FastCNN(nn.Module):
+    """Made for speed: strides shrink the picture to 7 x 7 at once, batch norm allows a high learning rate."""
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 32, 64),
+        dropout: float = 0.0,
+        activation: str = "relu",
+        input_channels: int = 1,
+        input_size: int = 28,
+    ) -> None:
+        super().__init__()
+        self.input_shape = (input_channels, input_size, input_size)
+        first, second, third = channels
+        self.features = nn.Sequential(
+            convolve(input_channels, first, 5, 2, activation),  # (N, 1, 28, 28) -> (N, 16, 14, 14)
+            convolve(first, second, 3, 2, activation),  # -> (N, 32, 7, 7)
+            convolve(second, third, 3, 1, activation),  # -> (N, 64, 7, 7)
+        )
+        self.flatten = nn.Flatten()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(third * (input_size // 4) ** 2, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.features(images)  # (N, 1, 28, 28) -> (N, 64, 7, 7)
+        features = self.dropout(self.flatten(features))  # -> (N, 3136)
+        logits: Tensor = self.output(features)  # -> (N, 10)
+        return logits
+
+
+class DeepCNN(nn.Module):
+    """Made for accuracy: three pairs of convolutions, the mean over what is left of the picture, one linear layer."""
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (24, 48, 96),
+        dropout: float = 0.2,
+        activation: str = "relu",
+        input_channels: int = 1,
+        input_size: int = 28,
+    ) -> None:
+        super().__init__()
+        self.input_shape = (input_channels, input_size, input_size)
+        first, second, third = channels
+        self.features = nn.Sequential(
+            convolve(input_channels, first, 3, 1, activation),  # (N, 1, 28, 28) -> (N, 24, 28, 28)
+            convolve(first, first, 3, 1, activation),
+            nn.MaxPool2d(2),  # -> (N, 24, 14, 14)
+            convolve(first, second, 3, 1, activation),  # -> (N, 48, 14, 14)
+            convolve(second, second, 3, 1, activation),
+            nn.MaxPool2d(2),  # -> (N, 48, 7, 7)
+            convolve(second, third, 3, 1, activation),  # -> (N, 96, 7, 7)
+            convolve(third, third, 3, 1, activation),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(third, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.features(images).mean(dim=(2, 3))  # (N, 1, 28, 28) -> (N, 96, 7, 7) -> (N, 96)
+        logits: Tensor = self.output(self.dropout(features))  # -> (N, 10)
+        return logits
+
+
+MODELS: dict[str, type[nn.Module]] = {
+    "mlp": MLP,
+    "mlp_sequential": SequentialMLP,
+    "cnn": CNN,
+    "fast_cnn": FastCNN,
+    "deep_cnn": DeepCNN,
+}
+
+HIDDEN_LAYERS, HIDDEN_SIZE = (0, 4), (1, 2048)  # least and most
+CHANNELS = (1, 256)
+DROPOUT = (0.0, 0.9)
+STAGES = {"cnn": (1, 4), "fast_cnn": (3, 3), "deep_cnn": (3, 3)}  # how many channel numbers a model takes
+
+
+def whole_numbers(field: str, value: object, least_most: tuple[int, int], count: tuple[int, int]) -> tuple[int, ...]:
+    """`value` as a tuple of whole numbers within bounds, or a ConfigError."""
+    (least, most), (fewest, many) = least_most, count
+    how_many = f"{fewest}" if fewest == many else f"{fewest} to {many}"
+    if (
+        isinstance(value, (list, tuple))
+        and fewest <= len(value) <= many
+        and all(type(number) is int and least <= number <= most for number in value)
+    ):
+        return tuple(value)
+    raise ConfigError(field, value, f"a list of {how_many} whole numbers, each {least} to {most}")
+
+
+def model_options(name: str) -> dict[str, Any]:
+    """The options of a model by name, with their defaults.
+
+    Raises:
+        ConfigError: for a model that does not exist.
+    """
+    if not isinstance(name, str) or name not in MODELS:
+        raise ConfigError("model", name, f"one of {', '.join(MODELS)}")
+    return {option.name: option.default for option in inspect.signature(MODELS[name]).parameters.values()}
+
+
+def check_model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a model, the given ones checked and the rest by default.
+
+    Raises:
+        ConfigError: names the option, its value and the bound, for every option that makes no sense.
+    """
+    known = model_options(name)
+    for option, value in options.items():
+        if option not in known:
+            raise ConfigError(f"{name} option", option, f"one of {', '.join(known)}")
+        if option == "hidden_sizes":
+            known[option] = whole_numbers(option, value, HIDDEN_SIZE, HIDDEN_LAYERS)
+        elif option == "channels":
+            known[option] = whole_numbers(option, value, CHANNELS, STAGES[name])
+        elif option == "dropout":
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not DROPOUT[0] <= value <= DROPOUT[1]:
+                raise ConfigError(option, value, f"a number from {DROPOUT[0]} to {DROPOUT[1]}")
+            known[option] = float(value)
+        else:
+            allowed = {"activation": tuple(ACTIVATIONS), "input_channels": (1, 3), "input_size": (28, 32)}[option]
+            if type(value) is not type(allowed[0]) or value not in allowed:
+                raise ConfigError(option, value, f"one of {', '.join(map(str, allowed))}")
+            known[option] = value
+    return known
+
+
+def build_model(name: str, **options: Any) -> nn.Module:
+    """A new network by name, its weights drawn from torch's generator.
+
+    Args:
+        name: one of MODELS. options: see `model_options(name)`.
+
+    Returns:
+        A module that maps images (N, *model.input_shape) float32, normalised, to logits (N, 10). It remembers what it
+        is in `model.architecture`: {"model": name, "options": all its options}.
+
+    Raises:
+        ConfigError: for an unknown model or an option that makes no sense.
+    """
+    checked = check_model_options(name, options)
+    model = MODELS[name](**checked)
+    model.architecture = {"model": name, "options": checked}  # type: ignore[assignment]
+    return model
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers training can change."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def count_model_parameters(name: str, **options: Any) -> int:
+    """How many numbers a network would have, without making them: the meta device holds shapes only."""
+    with torch.device("meta"):
+        return count_parameters(build_model(name, **options))

@@ -1,0 +1,128 @@
+"""Picture files as ink: photographs, scans and screenshots, dark on light or light on dark."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mnist_core.drawing import Ink
+from mnist_core.errors import DrawingError
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+LARGEST_FILE = 10_000_000  # bytes
+MOST_PIXELS = 25_000_000
+LONGEST_SIDE = 1024  # pixels; larger pictures are reduced
+LEAST_CONTRAST = 20.0  # grey levels of 255 between paper and ink; below it nothing was drawn
+
+Grey = NDArray[np.float32]  # 0 = black, 255 = white
+
+# Silencing warnings is process-wide, and a decoded picture may take 100 MB: one at a time.
+_decoding = threading.Lock()
+
+
+def read_picture(path_or_bytes: Path | str | bytes) -> Ink:
+    """The ink in a picture file, or in its content: light on dark or dark on light, upright, at full contrast.
+
+    Returns:
+        (H, W) uint8, 0 = paper, 255 = pen, at most 1024 a side; all 0 when the picture is of one colour.
+
+    Raises:
+        DrawingError: names the file and what to do when it is missing, too large, damaged or no picture.
+    """
+    if isinstance(path_or_bytes, bytes):
+        name, content = "The picture", path_or_bytes
+    else:
+        name, content = f"The picture {path_or_bytes}", read_file(Path(path_or_bytes))
+    if len(content) > LARGEST_FILE:
+        raise DrawingError(f"{name} has more than {LARGEST_FILE // 1_000_000} MB. Make it smaller, or crop it.")
+    try:
+        with _decoding, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = decode(content, name)
+    except DrawingError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        what = "is none that can be read" if isinstance(error, UnidentifiedImageError) else "has too many pixels"
+        raise DrawingError(f"{name} {what}. Save it as a PNG or JPEG file of ordinary size and try again.") from error
+    except Exception as error:  # a hostile file can make a decoder raise anything
+        raise DrawingError(f"{name} is damaged ({error}). Save it anew as a PNG or JPEG file and try again.") from error
+    return stretch(on_paper(image))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a picture file, at most one byte more than may be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DrawingError(f"The picture {path} cannot be read ({error.strerror}). Check its name.") from error
+
+
+def decode(content: bytes, name: str) -> Image.Image:
+    """The first frame, upright, at most 1024 a side, as grey and opacity (mode LA)."""
+    image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise DrawingError(
+            f"{name} has {image.width:,} x {image.height:,} pixels; at most {MOST_PIXELS // 1_000_000} million are "
+            "read. Make it smaller, or crop it."
+        )
+    image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is decoded at a half, a quarter or an eighth
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith(("I", "F")):
+        image = in_8_bits(image)
+    elif image.has_transparency_data or image.mode in ("1", "P"):
+        image = image.convert("RGBA")  # palette numbers must not be averaged
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    return image.convert("RGBA").convert("LA")
+
+
+def in_8_bits(image: Image.Image) -> Image.Image:
+    """A picture of 16-bit, 32-bit or floating-point greys in 0..255, from the full scale that its brightest needs."""
+    greys = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+    brightest = float(greys.max())
+    full_scale = next((scale for scale in (1, 255, 4095, 65535) if brightest <= scale), brightest)
+    return Image.fromarray((greys.clip(0) * (255 / full_scale)).astype(np.uint8))
+
+
+def on_paper(image: Image.Image) -> Grey:
+    """Lay what can be seen through on paper: (H, W) greys.
+
+    A picture whose border is transparent is a drawing without paper: it gets white paper, or black when its strokes
+    are light. Otherwise the paper continues as it is at the border.
+    """
+    pixels = np.asarray(image, np.float32)  # (H, W, 2)
+    grey, opacity = pixels[..., 0], pixels[..., 1] / np.float32(255)
+    solid = border(opacity) >= 0.5
+    if solid.mean() > 0.5:
+        paper = float(np.median(border(grey)[solid]))
+    else:
+        ink = (grey * opacity).sum() / max(float(opacity.sum()), 1.0)
+        paper = 0.0 if ink > 127 else 255.0
+    return np.asarray(paper + (grey - paper) * opacity, np.float32)
+
+
+def stretch(grey: Grey) -> Ink:
+    """Bring the paper to 0 and the ink to 255; what the paper is, the border tells."""
+    edge = border(grey)
+    paper = np.median(edge)
+    distance = paper - grey  # how far from the paper towards black
+    if (distance**3).sum() < 0:  # cubed: ink is few and far from the paper, uneven light is everywhere but near
+        distance = -distance
+    noise = 3 * np.median(np.abs(edge - paper))
+    marked = distance[distance > max(noise, distance.max() / 4)]
+    ink = np.percentile(marked, 90) if marked.size else 0.0  # not the maximum: a single speck must not decide
+    if ink < LEAST_CONTRAST:
+        return np.zeros(grey.shape, np.uint8)
+    shares = ((distance - noise) / (ink - noise)).clip(0, 1)
+    return np.asarray(np.round(shares * 255), np.uint8)
+
+
+def border(pixels: Grey) -> Grey:
+    """The outermost pixels: (H, W) -> (N,)."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])

@@ -1,0 +1,280 @@
+"""TrainingRun: one `train` going on in a process of its own, watched and steered from here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.spawn
+import signal
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_safetensors
+from torch import nn
+
+from mnist_core.config import TrainConfig
+from mnist_core.models import build_model
+from mnist_core.training import BatchDone, EpochDone
+from mnist_core.worker import Ended, Published, Told, work
+
+WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
+DONE, STOPPED, FAILED = "done", "stopped", "failed"
+STOP_WITHIN = 0.7  # seconds that a child may take to stop by itself
+MOST_SNAPSHOTS, LARGEST_SNAPSHOTS = 32, 8 * 2**20  # kept per run: how many, and bytes in all
+
+PROCESS_NAME = "digit training"
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_processes: Any = multiprocessing.get_context(METHOD)
+_prepare = multiprocessing.spawn.get_preparation_data
+
+
+def leave_main_alone(name: str) -> dict[str, Any]:
+    """What multiprocessing tells a new process, without the caller's script for processes of ours.
+
+    multiprocessing runs the parent's `__main__` again in the child, for functions that are defined there. Ours come
+    from this package, while `__main__` may be a page or a script without a guard.
+    """
+    told = _prepare(name)
+    return {key: value for key, value in told.items() if name != PROCESS_NAME or not key.startswith("init_main")}
+
+
+multiprocessing.spawn.get_preparation_data = leave_main_alone
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The weights of a run after `step` steps, as safetensors."""
+
+    step: int
+    weights: bytes
+
+
+def warm_up() -> None:
+    """Start the process that runs are forked from, torch and MNIST loaded in it; returns at once."""
+    if METHOD == "forkserver":
+        _processes.set_forkserver_preload(["mnist_core.preload"])
+        forkserver.ensure_running()
+
+
+class TrainingRun:
+    """A training in a child process; all that is known of it here is plain data and frozen copies.
+
+    Attributes:
+        config: what is trained and how.
+        history: every BatchDone and EpochDone so far; only ever appended to. epochs: the EpochDones among them.
+        state: waiting, running, paused, done, stopped or failed.
+        error: why it failed, for a person to read, or None.
+    """
+
+    def __init__(self, config: TrainConfig, data_set: str = "mnist") -> None:
+        self.config = config
+        self.data_set = data_set
+        self.history: list[BatchDone | EpochDone] = []
+        self.epochs: list[EpochDone] = []
+        self.state = WAITING
+        self.error: str | None = None
+        self._lock = threading.Lock()
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+        self._listener: threading.Thread | None = None
+        self._latest: Snapshot | None = None
+        self._snapshots: list[Snapshot] = []
+        self._spacing = 1  # steps between snapshots
+        self._model: tuple[int, nn.Module] | None = None
+
+    def start(self) -> None:
+        """Start the child process; a run is started once."""
+        with self._lock:
+            if self.state != WAITING:
+                raise RuntimeError(f"this run is {self.state}; it can be started only once")
+            warm_up()
+            self._pipe, theirs = _processes.Pipe()
+            self._process = _processes.Process(
+                target=work, args=(self.config, self.data_set, theirs), name=PROCESS_NAME, daemon=True
+            )
+            try:
+                self._process.start()
+            except (OSError, EOFError) as error:  # EOFError: the process that was to fork has died of it
+                self.state, self.error = FAILED, f"No training process could be started ({error}). Try again later."
+                return
+            finally:
+                theirs.close()  # so that the child's end is the only one, and its death is heard
+            self.state = RUNNING
+            self._listener = threading.Thread(target=self._listen, name="training listener", daemon=True)
+            self._listener.start()
+
+    def pause(self) -> None:
+        """Let the child rest after the batch that it is at; nothing happens unless it runs."""
+        self._change(RUNNING, PAUSED, "pause")
+
+    def resume(self) -> None:
+        """Let a paused child go on."""
+        self._change(PAUSED, RUNNING, "resume")
+
+    def _change(self, before: str, after: str, order: str) -> None:
+        with self._lock:
+            if self.state == before and self._send(order):
+                self.state = after
+
+    def stop(self) -> None:
+        """End the run within a second and keep all that has come from it; nothing happens when it is over."""
+        with self._lock:
+            if self.state == WAITING:
+                self.state = STOPPED
+            if self.is_over or self._process is None or self._listener is None:
+                return
+            self._send("stop")
+        self._listener.join(STOP_WITHIN)
+        if self._listener.is_alive():
+            with self._lock:
+                if not self.is_over:
+                    self.state = STOPPED
+            with suppress(ValueError):  # it has just ended by itself, and the listener has closed it
+                self._process.kill()
+            self._listener.join()
+
+    def _send(self, order: str) -> bool:
+        assert self._pipe is not None
+        with suppress(OSError):  # the child has just died; the listener will tell
+            self._pipe.send(order)
+            return True
+        return False
+
+    def _listen(self) -> None:
+        """Take in what the child tells until it has ended, one way or another."""
+        assert self._pipe is not None
+        assert self._process is not None
+        ended: Ended | None = None
+        try:
+            while ended is None:
+                message = self._pipe.recv()
+                if isinstance(message, Told):
+                    self._take_in(message.events)
+                elif isinstance(message, Published):
+                    self._keep(Snapshot(message.step, message.weights))
+                else:
+                    ended = message
+        except (EOFError, OSError):
+            pass
+        except Exception as error:
+            ended = Ended(FAILED, f"What the training process told could not be understood ({error}). Train again.")
+            self._process.kill()
+        self._process.join()
+        with self._lock:
+            if not self.is_over:
+                if ended is None:
+                    ended = Ended(FAILED, death_reason(self._process.exitcode))
+                self.state, self.error = ended.state, ended.error
+            self._pipe.close()
+            self._process.close()
+
+    def _take_in(self, events: Iterable[BatchDone | EpochDone]) -> None:
+        """Append what has happened."""
+        for event in events:
+            self.history.append(event)
+            if isinstance(event, EpochDone):
+                self.epochs.append(event)
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        """Keep the newest weights, and of the older ones some, evenly spread, within bounds."""
+        with self._lock:
+            self._latest = snapshot
+            if self._snapshots and snapshot.step - self._snapshots[-1].step < self._spacing:
+                return
+            self._snapshots.append(snapshot)
+            most = max(2, min(MOST_SNAPSHOTS, LARGEST_SNAPSHOTS // len(snapshot.weights)))
+            while len(self._snapshots) > most:
+                self._snapshots = self._snapshots[::2]
+                self._spacing = max(1, 2 * self._spacing, snapshot.step // most)
+
+    @property
+    def process_id(self) -> int | None:
+        """The operating system's number for the child process; None before it has started and after it has ended."""
+        with self._lock:
+            return None if self._process is None or self.is_over else self._process.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come from this run."""
+        return self.state in (DONE, STOPPED, FAILED)
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Weights from along the way, the first from before step 1, the last the newest."""
+        with self._lock:
+            kept = tuple(self._snapshots)
+            newest = (self._latest,) if self._latest and (not kept or kept[-1].step != self._latest.step) else ()
+            return kept + newest
+
+    @property
+    def latest_step(self) -> int | None:
+        """After how many steps the newest weights were published; None before the first have come."""
+        latest = self._latest
+        return None if latest is None else latest.step
+
+    @property
+    def latest(self) -> tuple[int, nn.Module] | None:
+        """The step of the newest weights and a frozen network with them, in eval mode; None before the first come."""
+        newest, known = self._latest, self._model
+        if newest is None:
+            return None
+        if known is None or known[0] != newest.step:
+            self._model = known = newest.step, self.model_at(newest)
+        return known
+
+    @property
+    def latest_model(self) -> nn.Module | None:
+        """A frozen copy of the network with its newest weights, in eval mode; None before the first have come."""
+        latest = self.latest
+        return None if latest is None else latest[1]
+
+    def model_at(self, snapshot: Snapshot, refill: nn.Module | None = None) -> nn.Module:
+        """A frozen copy of the network as it was at a snapshot, in eval mode.
+
+        Args:
+            refill: such a copy that is no longer needed; takes the weights in, which is faster than a new one.
+        """
+        if refill is None:
+            with torch.device("meta"):
+                refill = build_model(self.config.model, **self.config.model_options)
+        refill.load_state_dict(load_safetensors(snapshot.weights), assign=True)
+        return refill.eval().requires_grad_(False)
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0..1, counted in steps."""
+        last = self.last_batch
+        return 0.0 if last is None else last.step / (self.config.epochs * last.batches)
+
+    @property
+    def last_batch(self) -> BatchDone | None:
+        """The newest BatchDone."""
+        return next((event for event in self.history[-1:-3:-1] if isinstance(event, BatchDone)), None)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take at the pace of the present epoch; None before the first batch."""
+        last = self.last_batch
+        if last is None:
+            return None
+        steps_left = self.config.epochs * last.batches - last.step
+        tests_left = self.config.epochs - len(self.epochs)
+        test_seconds = self.epochs[-1].test_seconds if self.epochs else 0.0
+        return steps_left * last.seconds / last.batch + tests_left * test_seconds
+
+
+def death_reason(exit_code: int | None) -> str:
+    """Why a child died that did not say so itself, in plain words."""
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
+        hint = ", perhaps because the machine ran out of memory" if name == "SIGKILL" else ""
+        return f"The training process was ended from outside ({name}){hint}. What it had learnt is kept; train again."
+    return (
+        f"The training process ended without a word (exit code {exit_code}). What it had learnt is kept; train again."
+    )

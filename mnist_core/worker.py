@@ -1,0 +1,171 @@
+"""The child's side of a run: train, and tell the parent over a pipe how it goes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from time import monotonic, thread_time
+
+import torch
+from safetensors.torch import save as save_safetensors
+from torch import nn
+
+from mnist_core.config import TrainConfig
+from mnist_core.data import Digits, load_digits
+from mnist_core.devices import cpu_cores
+from mnist_core.errors import DigitPlaygroundError
+from mnist_core.training import BatchDone, EpochDone, build_seeded_model, train
+
+EVENTS_EVERY = 0.1  # seconds
+WEIGHTS_EVERY = 0.25  # seconds; more for networks so large that sending them would slow the training
+NICENESS = 10  # the page's answers go before training
+
+
+@dataclass(frozen=True)
+class Told:
+    """What has happened since the last message."""
+
+    events: tuple[BatchDone | EpochDone, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """The weights after `step` steps, as safetensors."""
+
+    step: int
+    weights: bytes
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last message: "done", "stopped" or "failed", and why it failed."""
+
+    state: str
+    error: str | None = None
+
+
+@functools.cache
+def cached_digits(name: str, split: str) -> Digits:
+    """A data set, loaded once in a process; what is loaded before a fork is shared with the children."""
+    return load_digits(name, split)
+
+
+def training_threads() -> int:
+    """How many threads a child computes with: half the cores, and the rest for the page and its visitors.
+
+    Threads that wait for one another stand still whenever something else takes one of their cores: with a thread on
+    each of 2 cores and one busy process beside them, an epoch took over 50 times as long; with a single one, as long
+    as ever.
+    """
+    return max(1, cpu_cores() // 2)
+
+
+class Orders:
+    """What the parent wants, heard on a thread of its own: pause, resume, stop; a vanished parent ends the child."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._may_run = threading.Event()
+        self._may_run.set()
+        self._stop = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                order = self._pipe.recv()
+            except (EOFError, OSError):
+                os._exit(0)  # nobody is left to hear of this run
+            self._stop = self._stop or order == "stop"
+            if order == "pause":
+                self._may_run.clear()
+            else:
+                self._may_run.set()
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether the run shall pause or stop."""
+        return self._stop or not self._may_run.is_set()
+
+    def wait_while_paused(self) -> bool:
+        """Return when the run may go on; False when it shall stop."""
+        self._may_run.wait()
+        return not self._stop
+
+
+class Messenger:
+    """Sends events and weights, bundled so that talking does not slow the training."""
+
+    def __init__(self, pipe: Connection, model: nn.Module) -> None:
+        self._pipe = pipe
+        self._model = model
+        self._events: list[BatchDone | EpochDone] = []
+        self._step = 0
+        self._events_due = self._weights_due = 0.0
+
+    def tell(self, event: BatchDone | EpochDone) -> None:
+        """Take note of an event and send what is due."""
+        self._events.append(event)
+        self._step = event.step
+        if monotonic() >= self._events_due:
+            self.send_events()
+        if monotonic() >= self._weights_due:
+            self.send_weights()
+
+    def send_all(self) -> None:
+        """Send what there is, due or not, so that nothing is missing while the run rests or after its end."""
+        self.send_events()
+        self.send_weights()
+
+    def send_events(self) -> None:
+        """Send the events gathered so far."""
+        if self._events:
+            self._pipe.send(Told(tuple(self._events)))
+            self._events.clear()
+        self._events_due = monotonic() + EVENTS_EVERY
+
+    def send_weights(self) -> None:
+        """Send the weights, unless they have run away: the last sound ones are worth keeping."""
+        started = thread_time()
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self._model.state_dict().items()}
+        if all(bool(tensor.isfinite().all()) for tensor in state.values()):
+            self._pipe.send(Published(self._step, save_safetensors(state)))
+        self._weights_due = monotonic() + max(WEIGHTS_EVERY, 10 * (thread_time() - started))
+
+
+def work(config: TrainConfig, data_set: str, pipe: Connection) -> None:
+    """Train as `config` says in this process and tell all of it over the pipe; the entry function of every run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, whose end ends this process too
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    torch.set_num_threads(training_threads())
+    orders = Orders(pipe)
+    try:
+        model = build_seeded_model(config)
+        messenger = Messenger(pipe, model)
+        messenger.send_weights()
+        ended = Ended("done")
+        try:
+            for event in train(model, cached_digits(data_set, "train"), config, test=cached_digits(data_set, "test")):
+                messenger.tell(event)
+                if orders.are_waiting:
+                    messenger.send_all()
+                if not orders.wait_while_paused():
+                    ended = Ended("stopped")
+                    break
+        finally:
+            messenger.send_all()
+    except DigitPlaygroundError as error:
+        ended = Ended("failed", str(error))
+    except MemoryError:
+        ended = Ended("failed", "There is not enough memory for this run. Choose a smaller model or batch size.")
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        ended = Ended("failed", f"The training stopped on an unexpected error: {type(error).__name__}: {error}")
+    pipe.send(ended)
