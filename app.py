@@ -1,0 +1,14 @@
+"""The page, from top to bottom."""
+
+import streamlit as st
+
+from mnist_ui import ICON, answer, browser, canvas, header, progress, sidebar
+from mnist_ui.visitor import current_visitor
+
+st.set_page_config(page_title="Digit playground", page_icon=ICON, layout="wide")
+visitor = current_visitor(browser.tab())
+
+header.show()
+sidebar.show(visitor)
+canvas.show(visitor, beside=answer.show)
+progress.show(visitor)

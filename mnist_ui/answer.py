@@ -1,0 +1,132 @@
+"""The answer to the drawing: the verdict, ten probabilities, and how they have changed in training."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from mnist_core import Prediction, classify
+from mnist_core.drawing import Prepared
+from mnist_core.errors import WeightsError
+from mnist_core.prediction import predict_probabilities
+from mnist_ui.charts import answers_chart
+from mnist_ui.visitor import MINE, SHIPPED, Visitor
+
+NETWORK_NAMES = {SHIPPED: "Shipped network", MINE: "My network"}
+TICK_SECONDS = 0.5
+STYLE = """<style>
+.verdict { font-size: 2.1rem; font-weight: 700; line-height: 1.2; min-height: 2.6rem; }
+.verdict small { font-size: 1.1rem; font-weight: 500; opacity: .75; margin-left: .6rem; }
+.bars { display: grid; grid-template-columns: 1.2rem 1fr 3.6rem; gap: 3px 8px; align-items: center; max-width: 560px; }
+.bars .digit, .bars .percent { font-variant-numeric: tabular-nums; font-size: .95rem; }
+.bars .percent { text-align: right; opacity: .8; }
+.bars .track { height: 13px; border-radius: 7px; background: rgba(128, 140, 155, .18); overflow: hidden; }
+.bars .bar { height: 100%; border-radius: 7px; background: #8a9bb0; transition: width .2s; }
+.bars .top .bar { background: #2f86c9; }
+.bars .row { display: contents; }
+.bars .top { font-weight: 700; }
+</style>"""
+
+
+def show(visitor: Visitor) -> None:
+    """The panel beside the canvas; while a run is going on it asks the network again twice a second."""
+    ticking = TICK_SECONDS if visitor.is_training else None
+    st.fragment(show_answer, run_every=ticking)(visitor)
+
+
+def show_answer(visitor: Visitor) -> None:
+    """What the answering network says about the drawing now."""
+    choose_network(visitor)
+    try:
+        name, step, model = visitor.answering_model()
+    except WeightsError as error:
+        st.error(f"No network can answer. {error}")
+        return
+    prediction = classify(model, visitor.drawing.ink)
+    st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
+    st.caption(answered_by(name, step))
+    if prediction.digit is not None and visitor.run is not None and name == MINE:
+        show_change(visitor, prediction.prepared)
+
+
+def choose_network(visitor: Visitor) -> None:
+    """A switch between the shipped network and the visitor's own, as soon as there is one."""
+    if visitor.run is None or visitor.run.latest_step is None:
+        return
+    chosen = st.segmented_control(
+        "Answered by",
+        [SHIPPED, MINE],
+        format_func=NETWORK_NAMES.__getitem__,
+        default=visitor.answered_by,
+        required=True,
+        label_visibility="collapsed",
+        key=f"answered_by_{id(visitor.run)}",
+    )
+    visitor.answered_by = chosen or visitor.answered_by
+
+
+def answered_by(name: str, step: int) -> str:
+    """Which network has answered, in words."""
+    return "Answered by the shipped network." if name == SHIPPED else f"Answered by my network after {step:,} steps."
+
+
+def verdict_html(prediction: Prediction) -> str:
+    """The verdict in large letters: "It's a 7 97 %"."""
+    if prediction.prepared.is_blank:
+        return '<div class="verdict" role="status">Waiting for your digit</div>'
+    words = prediction.verdict.capitalize() if len(prediction.candidates) != 1 else f"It's {prediction.verdict}"
+    sure = "" if prediction.digit is None else f"<small>{percent(prediction.confidence)}</small>"
+    return f'<div class="verdict" role="status">{words}{sure}</div>'
+
+
+def bars_html(prediction: Prediction) -> str:
+    """Ten bars, one a digit, each with its probability in percent."""
+    empty = prediction.digit is None
+    rows = []
+    for digit, probability in enumerate(prediction.probabilities.tolist()):
+        share = 0.0 if empty else probability
+        top = " top" if digit == prediction.digit else ""
+        rows.append(
+            f'<div class="row{top}"><span class="digit">{digit}</span><span class="track">'
+            f'<div class="bar" style="width:{100 * share:.1f}%"></div></span>'
+            f'<span class="percent">{"" if empty else percent(share)}</span></div>'
+        )
+    return f'<div class="bars" role="group" aria-label="Probability of each digit">{"".join(rows)}</div>'
+
+
+def percent(share: float) -> str:
+    """A share 0..1 in percent, without claiming certainty: 0.9996 is "> 99 %"."""
+    if share >= 0.995:
+        return "> 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def show_change(visitor: Visitor, prepared: Prepared) -> None:
+    """How the answer to this very drawing has changed since step 0."""
+    assert visitor.run is not None
+    steps, probabilities = answers_along(visitor, prepared)
+    if len(steps) < 2:
+        return
+    began, now = probabilities[0].argmax(), probabilities[-1].argmax()
+    st.caption(
+        f"How the answer to this drawing has changed: a guess of {began} at step 0, {now} at step {steps[-1]:,}."
+    )
+    st.altair_chart(
+        answers_chart(steps, probabilities),
+        alt=f"Probability of the favoured digits from step 0 to {steps[-1]}: first {began}, now {now}.",
+    )
+
+
+def answers_along(visitor: Visitor, prepared: Prepared) -> tuple[list[int], NDArray[np.float32]]:
+    """The answers of the run's snapshots to one drawing: steps (T,) and probabilities (T, 10)."""
+    assert visitor.run is not None
+    known = visitor.answers_to(prepared.image.tobytes())
+    snapshots = visitor.run.snapshots
+    model = None
+    for snapshot in snapshots:
+        if snapshot.step not in known:
+            model = visitor.run.model_at(snapshot, refill=model)
+            known[snapshot.step] = predict_probabilities(model, prepared.image)
+    steps = [snapshot.step for snapshot in snapshots]
+    return steps, np.stack([known[step] for step in steps])

@@ -1,0 +1,144 @@
+"""The canvas, its buttons, and what comes back from the browser, which is not to be trusted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+from streamlit_drawable_canvas import st_canvas
+
+from mnist_core import Digits, load_mnist
+from mnist_core.drawing import Ink
+from mnist_ui import film
+from mnist_ui.browser import CANVAS_KEY
+from mnist_ui.visitor import Drawing, Visitor
+
+SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
+LARGEST_PICTURE = 300_000  # bytes of PNG that the canvas may send
+MOST_OBJECTS = 500
+
+
+@st.fragment
+def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
+    """The canvas, right of it what `beside` shows, below it the film strip; a stroke redraws these only."""
+    left, right = st.columns([1, 1.6], gap="large")
+    with left:
+        st.markdown("**Draw a digit** with mouse, pen or finger")
+        canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
+        brush = st.slider("Brush width in pixels", 8, 40, 20, key="brush")
+        with canvas:
+            show_canvas(visitor, brush)
+        with buttons:
+            show_buttons(visitor)
+    with right:
+        beside(visitor)
+    film.show(visitor.drawing.ink)
+
+
+def show_canvas(visitor: Visitor, brush: int) -> None:
+    """The canvas itself, with a pen of so many pixels; takes over what was drawn."""
+    paper = paper_colour(visitor.canvas_revision)
+    result = st_canvas(
+        stroke_width=brush,
+        stroke_color="#ffffff",
+        background_color=paper,
+        width=SIDE,
+        height=SIDE,
+        # The canvas fills itself anew when this or the paper changes, and then sends what it shows.
+        initial_drawing={"objects": list(visitor.canvas_start)},
+        return_image_data=True,
+        key="drawing",
+    )
+    drawing = read_ink(result, paper)
+    if drawing is not None and drawing.sent != visitor.last_sent:
+        visitor.draw(drawing)
+
+
+def paper_colour(revision: int) -> str:
+    """Black, whatever the hue; by the hue the canvas tells which of its fillings it speaks of."""
+    return f"hsl({revision}, 0%, 0%)"
+
+
+def show_buttons(visitor: Visitor) -> None:
+    """Clear, Undo and Example."""
+    blank = not visitor.drawing.ink.any()
+    st.button("Clear", icon=":material/delete:", disabled=blank, on_click=clear, args=(visitor,))
+    st.button("Undo", icon=":material/undo:", disabled=not visitor.undo, on_click=visitor.take_back)
+    # Without help: its tooltip would lie over the canvas and take the strokes that begin there.
+    st.button("Example", icon=":material/casino:", on_click=put_example, args=(visitor,))
+
+
+def clear(visitor: Visitor) -> None:
+    """Wipe the canvas; Undo brings the drawing back."""
+    visitor.put(Drawing(np.zeros((SIDE, SIDE), np.uint8)))
+
+
+def put_example(visitor: Visitor) -> None:
+    """Put a digit from MNIST's test set on the canvas, one that no network here has learnt from."""
+    digits = test_digits()
+    visitor.put(as_drawing(digits.images[random.randrange(len(digits)), 0].numpy()))
+
+
+@st.cache_resource(show_spinner=False)
+def test_digits() -> Digits:
+    """MNIST's test set, one for all visitors: it is only ever read."""
+    return load_mnist("test")
+
+
+def as_drawing(image: Ink) -> Drawing:
+    """A small image (28, 28) uint8, 255 = ink, as a drawing that fills the canvas."""
+    small = Image.fromarray(image)
+    png = io.BytesIO()
+    small.save(png, format="PNG")
+    picture = {
+        "type": "Image",
+        "src": "data:image/png;base64," + base64.b64encode(png.getvalue()).decode(),
+        "left": 0,
+        "top": 0,
+        "originX": "left",
+        "originY": "top",
+        "width": small.width,
+        "height": small.height,
+        "scaleX": SIDE / small.width,
+        "scaleY": SIDE / small.height,
+    }
+    ink = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return Drawing(ink, (picture,))
+
+
+def read_ink(result: Any, paper: str) -> Drawing | None:
+    """What the browser says was drawn, or None when it has sent nothing, or nothing that a canvas of ours would send.
+
+    What was drawn on another paper is None too: the canvas has since been filled anew, and will tell what it shows.
+    Length, format and size are checked before the picture is decoded.
+    """
+    try:
+        png = result.image_bytes
+        objects, background = result.json_data["objects"], result.json_data["background"]
+    except (binascii.Error, AttributeError, KeyError, TypeError, ValueError):
+        return None
+    if background != paper or png is None:
+        return None
+    if len(png) > LARGEST_PICTURE or not isinstance(objects, list) or len(objects) > MOST_OBJECTS:
+        return None
+    ink = decode_ink(png)
+    return None if ink is None else Drawing(ink, tuple(objects), png)
+
+
+def decode_ink(png: bytes) -> Ink | None:
+    """A PNG of the canvas's size as ink (H, W) uint8, or None when it is something else."""
+    try:
+        with PngImageFile(io.BytesIO(png)) as picture:  # Image.open would warn of a huge size, or raise
+            if picture.size != (SIDE, SIDE):
+                return None
+            return np.asarray(picture.convert("L"))
+    except (OSError, SyntaxError, ValueError):
+        return None

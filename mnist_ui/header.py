@@ -1,0 +1,20 @@
+"""The top of the page."""
+
+import streamlit as st
+
+# Streamlit leaves a large gap above the title; the canvas and Train shall both be in sight on a laptop.
+STYLE = """<style>
+.stMainBlockContainer { padding-top: 2.2rem; padding-bottom: 4rem; max-width: 1280px; }
+.st-key-browser_tab { position: absolute; height: 0; overflow: hidden; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-top: 2.6rem; }
+  .stMainBlockContainer h2 { font-size: 1.5rem; padding: 0; }
+}
+</style>"""
+
+
+def show() -> None:
+    """What this is, in two lines."""
+    st.html(STYLE)
+    st.header("Digit playground", anchor=False)
+    st.caption("Draw a digit and a network reads it. Press **Train** and watch a new one learn to read yours.")

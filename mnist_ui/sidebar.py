@@ -1,0 +1,219 @@
+"""The sidebar: a recipe, and everything in it that can be changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from mnist_core import MODELS, RECIPES, TrainConfig
+from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES
+from mnist_core.devices import available_devices
+from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
+from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
+
+RECIPE_NAMES = {
+    "fast": "Fast: 99 % in seconds",
+    "course": "Course: the network of a first lesson",
+    "best": "Best: slower, and right more often",
+}
+MODEL_NAMES = {
+    "mlp": "MLP (linear layers)",
+    "mlp_sequential": "MLP as nn.Sequential",
+    "cnn": "Small CNN",
+    "fast_cnn": "Fast CNN",
+    "deep_cnn": "Deep CNN",
+}
+OPTIMIZER_NAMES = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
+LOSS_NAMES = {"cross_entropy": "Cross-entropy", "mse": "Mean squared error"}
+SCHEDULE_NAMES = {"constant": "Constant", "one_cycle": "One cycle: up, then down", "step": "Step: x 0.7 each epoch"}
+PLAIN_SETTINGS = (  # the fields of TrainConfig that a widget holds as they are
+    *("model", "epochs", "learning_rate", "batch_size", "optimizer", "loss", "schedule", "augment", "made_digits"),
+    *("weight_decay", "label_smoothing", "seed", "stop_when_stalled", "precision", "device"),
+)
+LEARNING_RATES = sorted(
+    {float(f"{digit}e{power}") for power in range(-5, 3) for digit in (1, 2, 5)}
+    | {recipe.learning_rate for recipe in RECIPES.values()}
+)
+
+
+def show(visitor: Visitor) -> None:
+    """The settings; `visitor.config` follows them, and when Train was pressed, a run with them begins."""
+    with st.sidebar:
+        st.subheader("Training", anchor=False)
+        st.selectbox(
+            "Recipe",
+            list(RECIPES),
+            format_func=RECIPE_NAMES.__getitem__,
+            key=setting_key("recipe", "fast"),
+            on_change=follow_recipe,
+            help="A named set of all the settings below; change any of them afterwards.",
+        )
+        train = st.container()
+        visitor.config = choose_config()
+        visitor.train_if_wished()
+        train.button(
+            "Train",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train_sidebar",
+            width="stretch",
+            disabled=visitor.is_training,
+            on_click=visitor.wish_training,
+        )
+    visitor.settings = read_settings()
+
+
+def follow_recipe() -> None:
+    """Set every widget to what the chosen recipe says."""
+    recipe = RECIPES[read_settings()["recipe"]]
+    write_settings({**recipe_settings(recipe), **option_settings(recipe.model_options)})
+
+
+def recipe_settings(recipe: TrainConfig) -> dict[str, Any]:
+    """The values of the widgets, but for those of the model's options, that make up a recipe."""
+    plain = recipe.as_dict()
+    return {**{name: plain[name] for name in PLAIN_SETTINGS}, "train_images": recipe.train_images or 60_000}
+
+
+def option_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The values of the widgets that make up a model's options."""
+    settings: dict[str, Any] = {name: options[name] for name in ("dropout", "activation") if name in options}
+    for name, count in (("hidden_sizes", "hidden_layers"), ("channels", "stages")):
+        if name in options:
+            settings[count] = len(options[name])
+            settings |= {f"{name}_{at}": width for at, width in enumerate(options[name])}
+    return settings
+
+
+def choose_config() -> TrainConfig:
+    """The widgets, and the configuration that they add up to."""
+    first = RECIPES["fast"]
+    start = {**recipe_settings(first), **option_settings(first.model_options)}
+
+    def key(name: str) -> str:
+        return setting_key(name, start[name])
+
+    model = st.selectbox(
+        "Model", list(MODELS), format_func=MODEL_NAMES.__getitem__, key=key("model"), on_change=forget_options,
+        help="The network that learns. A CNN looks at neighbouring pixels together; an MLP does not know which are.",
+    )  # fmt: skip
+    options = choose_options(model)
+    st.caption(f"{count_model_parameters(model, **options):,} parameters to learn")
+    epochs = st.number_input(
+        "Epochs", 1, 1000, key=key("epochs"), help="How often the network sees every training image."
+    )
+    learning_rate = st.select_slider(
+        "Learning rate", LEARNING_RATES, format_func=lambda rate: f"{rate:g}", key=key("learning_rate"),
+        help="How far each step moves the weights. Too low learns nothing in time, too high runs away.",
+    )  # fmt: skip
+    batch_size = st.number_input(
+        "Batch size", 1, 10_000, key=key("batch_size"), help="How many images the network sees before each step."
+    )
+    optimizer = st.selectbox(
+        "Optimizer", list(OPTIMIZERS), format_func=OPTIMIZER_NAMES.__getitem__, key=key("optimizer"),
+        help="The rule that turns gradients into steps.",
+    )  # fmt: skip
+    with st.expander("More settings"):
+        loss = st.selectbox(
+            "Loss", list(LOSSES), format_func=LOSS_NAMES.__getitem__, key=key("loss"),
+            help="What is made small: how surprised the network is (cross-entropy), or how far its probabilities are "
+            "from 0 and 1 (mean squared error).",
+        )  # fmt: skip
+        label_smoothing = st.slider(
+            "Label smoothing", 0.0, 0.5, step=0.01, key=key("label_smoothing"),
+            help="How much of each label is spread over all ten digits, so that the network does not grow too certain. "
+            "It is part of the cross-entropy, so the loss can then not fall to 0.",
+        )  # fmt: skip
+        weight_decay = st.number_input(
+            "Weight decay", 0.0, 1.0, step=0.01, format="%.4f", key=key("weight_decay"),
+            help="How strongly each step pulls the weights towards 0.",
+        )  # fmt: skip
+        schedule = st.selectbox(
+            "Learning rate schedule", list(SCHEDULES), format_func=SCHEDULE_NAMES.__getitem__, key=key("schedule"),
+            help="How the learning rate changes along the way.",
+        )  # fmt: skip
+        augment = st.toggle(
+            "Augmentation", key=key("augment"),
+            help="Turns, bends, thins and thickens every training image anew each time, so that other hands are read.",
+        )  # fmt: skip
+        train_images = st.number_input(
+            "Training images", 100, 60_000, step=100, key=key("train_images"),
+            help="How many of MNIST's 60,000 training images are used; the 10,000 test images never are.",
+        )  # fmt: skip
+        made_digits = st.number_input(
+            "Made digits", 0, 100_000, step=1000, key=key("made_digits"),
+            help="How many digits in styles that MNIST lacks, drawn by a generator, are added to the training images: "
+            "the slashed zero, the one with a foot, the crossed seven. Making 1,000 takes about a second.",
+        )  # fmt: skip
+        seed = st.number_input(
+            "Seed", 0, 2**31 - 1, key=key("seed"), help="Where chance begins: equal seeds give equal runs."
+        )
+        stop_when_stalled = st.toggle(
+            "Stop by itself", key=key("stop_when_stalled"),
+            help="Ends the run when the test accuracy has not become better for three epochs.",
+        )  # fmt: skip
+        precision = st.selectbox(
+            "Precision", ["auto", "float32", "bfloat16"], key=key("precision"),
+            help="bfloat16 halves the digits of the forward pass: faster where the hardware knows it (auto decides).",
+        )  # fmt: skip
+        devices = available_devices()
+        device = st.selectbox(
+            "Device", ["auto", *devices], key=key("device"),
+            format_func=lambda name: "auto: the fastest" if name == "auto" else f"{name}: {devices[name]}",
+            help="Where the network is trained; what this machine has.",
+        )  # fmt: skip
+    return TrainConfig(
+        model=model, model_options=options, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
+        optimizer=optimizer, weight_decay=weight_decay, loss=loss, label_smoothing=label_smoothing,
+        schedule=schedule, augment=augment, train_images=None if train_images == 60_000 else train_images,
+        made_digits=made_digits, seed=seed, device=device, precision=precision, stop_when_stalled=stop_when_stalled,
+    )  # fmt: skip
+
+
+def forget_options() -> None:
+    """Give the options of a newly chosen model their own defaults."""
+    model = read_settings()["model"]
+    write_settings(option_settings(TrainConfig(model=model).model_options))
+
+
+def choose_options(model: str) -> dict[str, Any]:
+    """The widgets for the options of one model, and the options that they add up to."""
+    defaults = option_settings(TrainConfig(model=model).model_options)
+    options: dict[str, Any] = {}
+    if "hidden_layers" in defaults:
+        layers = st.slider(
+            "Hidden layers", *HIDDEN_LAYERS, key=setting_key("hidden_layers", defaults["hidden_layers"]),
+            help="Layers between the pixels and the ten answers.",
+        )  # fmt: skip
+        options["hidden_sizes"] = choose_widths("hidden_sizes", "Size of layer", HIDDEN_SIZE, [128] * layers)
+    if "stages" in defaults:
+        fewest, most = STAGES[model]
+        stages = fewest
+        if fewest < most:
+            stages = st.slider(
+                "Convolutions", fewest, most, key=setting_key("stages", defaults["stages"]),
+                help="Each looks at a larger part of the picture than the one before.",
+            )  # fmt: skip
+        widths = [defaults.get(f"channels_{at}", 32) for at in range(stages)]
+        options["channels"] = choose_widths("channels", "Channels of stage", CHANNELS, widths)
+    with st.expander("More about the model"):
+        options["dropout"] = st.slider(
+            "Dropout", 0.0, 0.9, step=0.05, key=setting_key("dropout", defaults["dropout"]),
+            help="The share of features that is set to 0 at random while training, so that none is relied on alone.",
+        )  # fmt: skip
+        options["activation"] = st.selectbox(
+            "Activation", list(ACTIVATIONS), key=setting_key("activation", defaults["activation"]),
+            help="What bends the straight line between two layers; without it they would be one.",
+        )  # fmt: skip
+    return options
+
+
+def choose_widths(name: str, label: str, bounds: tuple[int, int], defaults: list[int]) -> list[int]:
+    """A number for each layer, side by side."""
+    widths = []
+    with st.container(horizontal=True):
+        for at, default in enumerate(defaults):
+            key = setting_key(f"{name}_{at}", default)
+            widths.append(int(st.number_input(f"{label} {at + 1}", *bounds, key=key, width=108)))
+    return widths

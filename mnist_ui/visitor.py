@@ -1,0 +1,247 @@
+"""What one visitor owns: their drawing, their run, their settings. Nothing else reads or writes session_state."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic, sleep
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+from numpy.typing import NDArray
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from torch import nn
+
+from mnist_core import TrainConfig, TrainingRun, load_model
+from mnist_core.drawing import Ink
+from mnist_core.runs import warm_up
+
+LOGGER = logging.getLogger(__name__)
+GRACE_SECONDS = float(os.environ.get("DIGIT_PLAYGROUND_GRACE_SECONDS", "30"))  # a run goes on without its page
+KEPT_SECONDS = 600.0  # a drawing and a finished run wait for a reload
+MOST_UNDO = 30
+SHIPPED, MINE = "shipped", "mine"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is on the canvas.
+
+    Attributes:
+        ink: (H, W) uint8, 255 = pen. objects: the strokes, as the canvas describes them.
+        sent: the picture as the canvas sent it, a PNG; empty for one that was put there.
+    """
+
+    ink: Ink
+    objects: tuple[Any, ...] = ()
+    sent: bytes = b""
+
+
+@dataclass(eq=False)
+class Visitor:
+    """One person with one browser tab."""
+
+    session_id: str = ""
+    tab: str | None = None
+    drawing: Drawing = field(default_factory=lambda: Drawing(np.zeros((280, 280), np.uint8)))
+    undo: list[Drawing] = field(default_factory=list)
+    canvas_start: tuple[Any, ...] = ()  # the strokes that the canvas was last filled with
+    canvas_revision: int = 0  # how often it was filled from here
+    last_sent: bytes = b""
+    config: TrainConfig = field(default_factory=TrainConfig)
+    run: TrainingRun | None = None
+    answered_by: str = SHIPPED
+    settings: dict[str, Any] = field(default_factory=dict)
+    has_come_back: bool = False  # whether the tab's name has been looked up in this session
+    wants_training: bool = False  # Train was pressed; the settings are read first
+    ticking: bool = False  # whether the page was last drawn as one that refreshes itself
+    gone_since: float | None = None
+    _answers: tuple[object, bytes, dict[int, NDArray[np.float32]]] = (None, b"", {})
+
+    def draw(self, drawing: Drawing) -> None:
+        """Take over what the canvas has sent: a stroke more, or else its own view of what was put there."""
+        if len(drawing.objects) != len(self.drawing.objects):
+            self._remember()
+        self.drawing = drawing
+        self.last_sent = drawing.sent
+
+    def put(self, drawing: Drawing) -> None:
+        """Put a drawing onto the canvas."""
+        self._remember()
+        self._fill(drawing)
+
+    def take_back(self) -> None:
+        """Undo the last stroke, clearing or example."""
+        if self.undo:
+            self._fill(self.undo.pop())
+
+    def refill(self) -> None:
+        """Fill a new page's canvas with the drawing that is there."""
+        self._fill(self.drawing)
+
+    def _remember(self) -> None:
+        self.undo = [*self.undo, self.drawing][-MOST_UNDO:]
+
+    def _fill(self, drawing: Drawing) -> None:
+        self.drawing = drawing
+        self.canvas_start = drawing.objects
+        self.canvas_revision += 1
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a run is going on or paused."""
+        return self.run is not None and not self.run.is_over
+
+    def wish_training(self) -> None:
+        """Note that Train was pressed: its callback runs before the settings changed just before it are read."""
+        self.wants_training = True
+
+    def train_if_wished(self) -> None:
+        """Start a run with the settings in the sidebar, in place of the last one, when Train was pressed."""
+        wished, self.wants_training = self.wants_training, False
+        if wished and not self.is_training:
+            self.run = TrainingRun(self.config)
+            self.run.start()
+            self.answered_by = MINE
+        self.ticking = self.is_training
+
+    def answers_to(self, image: bytes) -> dict[int, NDArray[np.float32]]:
+        """The answers (10,) by step that the present run's snapshots have given to this image; filled by who asks."""
+        if self._answers[:2] != (self.run, image):
+            self._answers = (self.run, image, {})
+        return self._answers[2]
+
+    def answering_model(self) -> tuple[str, int, nn.Module]:
+        """Which network answers, the visitor's own or the shipped one, after how many steps, and the network itself."""
+        latest = self.run.latest if self.run is not None and self.answered_by == MINE else None
+        return (SHIPPED, 0, shipped_model()) if latest is None else (MINE, *latest)
+
+
+@st.cache_resource(show_spinner=False)
+def shipped_model() -> nn.Module:
+    """The shipped network, one for all visitors: it is only ever read."""
+    return load_model()
+
+
+class Visitors:
+    """All who are here, or were a moment ago; a thread ends the runs of those who have left."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[Visitor] = []
+        threading.Thread(target=self._watch, name="visitors", daemon=True).start()
+
+    def welcome(self, visitor: Visitor) -> None:
+        """Take note of a new visitor."""
+        with self._lock:
+            self._all.append(visitor)
+
+    def come_back(self, tab: str, newcomer: Visitor) -> Visitor:
+        """Whoever was in this tab before its reload, or the newcomer when nobody was."""
+        for _ in range(20):  # the page before the reload may be a moment in going
+            with self._lock:
+                before = next((one for one in self._all if one.tab == tab and one is not newcomer), None)
+                if before is None:
+                    newcomer.tab = tab
+                    return newcomer
+                if before.session_id == newcomer.session_id or not is_here(before):
+                    before.session_id, before.gone_since, before.has_come_back = newcomer.session_id, None, False
+                    if newcomer in self._all:
+                        self._all.remove(newcomer)
+                    before.refill()
+                    return before
+            sleep(0.05)
+        return newcomer  # a duplicated tab has its original's name: somebody else
+
+    def _watch(self) -> None:
+        while True:
+            sleep(1)
+            with self._lock:
+                everyone = list(self._all)
+            for visitor in everyone:
+                try:
+                    self._look_after(visitor)
+                except Exception:  # one visitor's trouble must not keep the others from being looked after
+                    LOGGER.exception("A visitor could not be looked after")
+
+    def _look_after(self, visitor: Visitor) -> None:
+        if is_here(visitor):
+            visitor.gone_since = None
+            return
+        visitor.gone_since = visitor.gone_since or monotonic()
+        gone_seconds = monotonic() - visitor.gone_since
+        if gone_seconds > GRACE_SECONDS and visitor.run is not None:
+            visitor.run.stop()
+        if gone_seconds > max(KEPT_SECONDS, GRACE_SECONDS):
+            with self._lock:
+                self._all.remove(visitor)
+
+
+def is_here(visitor: Visitor) -> bool:
+    """Whether the visitor's page is connected."""
+    return not runtime.exists() or runtime.get_instance().is_active_session(visitor.session_id)
+
+
+@st.cache_resource(show_spinner=False)
+def all_visitors() -> Visitors:
+    """The one list of visitors of this server; with it starts the process that runs are forked from."""
+    # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
+    torch.set_num_threads(1)
+    warm_up()
+    return Visitors()
+
+
+def current_visitor(tab: str | None) -> Visitor:
+    """The visitor whose page is being drawn; after a reload, with what they had before.
+
+    Args:
+        tab: the name of their browser tab, when it is known already.
+    """
+    visitor: Visitor | None = st.session_state.get("visitor")
+    if visitor is None:
+        context = get_script_run_ctx()
+        visitor = Visitor(session_id=context.session_id if context else "")
+        st.session_state["visitor"] = visitor
+        all_visitors().welcome(visitor)
+    if tab and not visitor.has_come_back:
+        # Streamlit may break off at any use of session_state and begin anew: all of this can be done twice.
+        visitor = all_visitors().come_back(tab, visitor)
+        st.session_state["visitor"] = visitor
+        write_settings(visitor.settings)
+        visitor.has_come_back = True
+    return visitor
+
+
+SETTING = "setting_"
+
+
+def setting_key(name: str, default: Any) -> str:
+    """The key of a widget in the sidebar, whose value is set here: the one that it has, or its first one.
+
+    Streamlit tells the browser a value once, in the run in which it was set. That run may have been broken off before,
+    so every run sets it again.
+    """
+    key = SETTING + name
+    st.session_state[key] = st.session_state.get(key, default)
+    return key
+
+
+def write_settings(values: Mapping[str, Any]) -> None:
+    """Give widgets of the sidebar other values, before they are drawn."""
+    for name, value in values.items():
+        st.session_state[SETTING + name] = value
+
+
+def read_settings() -> dict[str, Any]:
+    """The values of all the sidebar's widgets by name."""
+    return {
+        key.removeprefix(SETTING): value
+        for key, value in st.session_state.items()
+        if isinstance(key, str) and key.startswith(SETTING)
+    }
