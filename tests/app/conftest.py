@@ -1,0 +1,78 @@
+"""What the tests of the page share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mnist_core.runs import TrainingRun
+from mnist_ui import visitor as visitors_module
+
+APP = str(Path(__file__).parents[2] / "app.py")
+PATIENCE_SECONDS = 60.0  # with what takes a second on an idle machine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def page_once_shown() -> None:
+    """The canvas can be imported only where Streamlit has been running."""
+    AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS).run()
+
+
+@pytest.fixture(autouse=True)
+def no_run_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every run that a test starts ends with it."""
+    runs: list[TrainingRun] = []
+    start = TrainingRun.start
+
+    def start_noted(run: TrainingRun) -> None:
+        runs.append(run)
+        start(run)
+
+    monkeypatch.setattr(TrainingRun, "start", start_noted)
+    yield
+    for run in runs:
+        run.stop()
+
+
+@pytest.fixture
+def open_page() -> Callable[[], AppTest]:
+    """open_page(): the page as a new visitor sees it first."""
+
+    def open_one() -> AppTest:
+        page = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS).run()
+        assert not page.exception
+        return page
+
+    return open_one
+
+
+@pytest.fixture
+def page(open_page: Callable[[], AppTest]) -> AppTest:
+    return open_page()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """wait_until(condition): until it holds."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The ids of the sessions whose pages are connected, in place of a server that knows."""
+    ids: set[str] = set()
+    server = SimpleNamespace(is_active_session=ids.__contains__)
+    monkeypatch.setattr(visitors_module, "runtime", SimpleNamespace(exists=lambda: True, get_instance=lambda: server))
+    return ids
