@@ -14,7 +14,6 @@ from mnist_ui.charts import answers_chart
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
 
 NETWORK_NAMES = {SHIPPED: "Shipped network", MINE: "My network"}
-TICK_SECONDS = 0.5
 STYLE = """<style>
 .verdict { font-size: 2.1rem; font-weight: 700; line-height: 1.2; min-height: 2.6rem; }
 .verdict small { font-size: 1.1rem; font-weight: 500; opacity: .75; margin-left: .6rem; }
@@ -31,8 +30,7 @@ STYLE = """<style>
 
 def show(visitor: Visitor) -> None:
     """The panel beside the canvas; while a run is going on it asks the network again twice a second."""
-    ticking = TICK_SECONDS if visitor.is_training else None
-    st.fragment(show_answer, run_every=ticking)(visitor)
+    st.fragment(show_answer, run_every=visitor.tick_seconds)(visitor)
 
 
 def show_answer(visitor: Visitor) -> None:

@@ -1,6 +1,9 @@
-"""What only the browser can do: tell its tabs apart across reloads, and mend the canvas's own toolbar."""
+"""What only the browser can do: tell its tabs apart across reloads, and look after the canvas's own page elements."""
+
+from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -8,51 +11,95 @@ CANVAS_KEY = "canvas"  # of the container that holds the canvas
 # sessionStorage belongs to one tab and outlives a reload. crypto.randomUUID is missing on plain http, so bytes it is.
 SCRIPT = """
 const NAME = "digit-playground-tab";
+const AWAY = "digit-playground-away";
 const RULE = ".dc-toolbar { display: none !important; } .dc-canvas { border-radius: 12px; touch-action: none; }";
 
 let told = false;  // once in the life of a page
+let canvas;  // the canvas's own element, null while there is none; undefined before the first
 
+function newName() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// A duplicated tab starts with a copy of what the first one has stored. The copy is known by this: a page that is
+// reloaded, or put to sleep on a phone, was left or hidden before; the page that is copied is being looked at.
 function tabName() {
-  let name = sessionStorage.getItem(NAME);
-  if (!name) {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    name = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    sessionStorage.setItem(NAME, name);
-  }
+  const known = sessionStorage.getItem(NAME);
+  const name = known && sessionStorage.getItem(AWAY) ? known : newName();
+  sessionStorage.setItem(NAME, name);
+  const noteWhetherAway = () =>
+    document.hidden ? sessionStorage.setItem(AWAY, "yes") : sessionStorage.removeItem(AWAY);
+  noteWhetherAway();
+  document.addEventListener("visibilitychange", noteWhetherAway);
+  window.addEventListener("pageshow", noteWhetherAway);
+  window.addEventListener("pagehide", () => sessionStorage.setItem(AWAY, "yes"));
   return name;
 }
 
 // The canvas's toolbar is invisible until hovered, but takes every tap in its corner.
-function hideToolbar(key) {
-  for (const holder of document.querySelectorAll(`.st-key-${key} *`)) {
-    const root = holder.shadowRoot;
-    if (root && !root.querySelector("style[data-digit-playground]")) {
-      const style = document.createElement("style");
-      style.dataset.digitPlayground = "";
-      style.textContent = RULE;
-      root.append(style);
-    }
+function hideToolbar(root) {
+  if (!root.querySelector("style[data-digit-playground]")) {
+    const style = document.createElement("style");
+    style.dataset.digitPlayground = "";
+    style.textContent = RULE;
+    root.append(style);
   }
+}
+
+// When a component's data change twice within a moment, Streamlit may clean up after the first change only when the
+// second is in place; the canvas is then gone, or a new one without its strokes. True when that has happened.
+function isCanvasLost(found) {
+  const lost = Boolean(canvas) && found !== canvas;
+  if (found || canvas) canvas = found;
+  return lost;
 }
 
 export default function ({ data, setStateValue }) {
   if (!told) setStateValue("name", tabName());
   told = true;
-  hideToolbar(data.canvas);
-  const timer = setInterval(() => hideToolbar(data.canvas), 100);
+  const lookAfterCanvas = () => {
+    const roots = Array.from(document.querySelectorAll(`.st-key-${data.canvas} *`), (one) => one.shadowRoot);
+    const root = roots.find((one) => one);
+    if (!root) return;
+    hideToolbar(root);
+    if (isCanvasLost(root.querySelector(".dc-root"))) setStateValue("canvas_lost_at", Date.now());
+  };
+  lookAfterCanvas();
+  const timer = setInterval(lookAfterCanvas, 100);
   return () => clearInterval(timer);
 }
 """
 
-_tab = st.components.v2.component("digit_playground_tab", js=SCRIPT)
+_watch = st.components.v2.component("digit_playground_tab", js=SCRIPT)
 
 
-def tab() -> str | None:
-    """A name for this browser tab that outlives a reload, or None until the browser has told it.
+@dataclass(frozen=True)
+class Tab:
+    """What a browser tab tells of itself.
 
-    The browser draws its 32 hexadecimal digits at random, so nobody can guess another's.
+    Attributes:
+        name: outlives a reload; None until the browser has told it. The browser draws its 32 hexadecimal digits at
+            random, so nobody can guess another's.
+        canvas_lost_at: when the canvas last lost its strokes, by the browser's clock; None when it never has.
     """
+
+    name: str | None = None
+    canvas_lost_at: int | None = None
+
+
+def tab() -> Tab:
+    """What is known of this browser tab."""
     with st.container(key="browser_tab"):
-        told = _tab(key="tab", data={"canvas": CANVAS_KEY}, height=1, on_name_change=lambda: None)
-    name = told.get("name")
-    return name if isinstance(name, str) and re.fullmatch("[0-9a-f]{32}", name) else None
+        told = _watch(
+            key="tab",
+            data={"canvas": CANVAS_KEY},
+            height=1,
+            on_name_change=lambda: None,
+            on_canvas_lost_at_change=lambda: None,
+        )
+    name, lost_at = told.get("name"), told.get("canvas_lost_at")
+    return Tab(
+        name if isinstance(name, str) and re.fullmatch("[0-9a-f]{32}", name) else None,
+        lost_at if isinstance(lost_at, int) else None,
+    )

@@ -11,7 +11,6 @@ from mnist_core.weights import FORMATS, weights_bytes
 from mnist_ui.charts import accuracy_chart, loss_chart
 from mnist_ui.visitor import Visitor
 
-TICK_SECONDS = 0.5
 DECIMALS = {
     "Train loss": 4,
     "Test loss": 4,
@@ -26,8 +25,7 @@ def show(visitor: Visitor) -> None:
     """The panel; while a run is going on it refreshes itself twice a second."""
     st.divider()
     st.subheader("Watch it learn", anchor=False)
-    ticking = TICK_SECONDS if visitor.is_training else None
-    st.fragment(show_progress, run_every=ticking)(visitor)
+    st.fragment(show_progress, run_every=visitor.tick_seconds)(visitor)
 
 
 def show_progress(visitor: Visitor) -> None:

@@ -21,9 +21,12 @@ from torch import nn
 from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink
 from mnist_core.runs import warm_up
+from mnist_ui.browser import Tab
+from mnist_ui.server_log import leave_out_closed_pages
 
 LOGGER = logging.getLogger(__name__)
 GRACE_SECONDS = float(os.environ.get("DIGIT_PLAYGROUND_GRACE_SECONDS", "30"))  # a run goes on without its page
+TICK_SECONDS = 0.5
 KEPT_SECONDS = 600.0  # a drawing and a finished run wait for a reload
 MOST_UNDO = 30
 SHIPPED, MINE = "shipped", "mine"
@@ -54,6 +57,7 @@ class Visitor:
     canvas_start: tuple[Any, ...] = ()  # the strokes that the canvas was last filled with
     canvas_revision: int = 0  # how often it was filled from here
     last_sent: bytes = b""
+    canvas_lost_at: int | None = None  # the last loss that was made good
     config: TrainConfig = field(default_factory=TrainConfig)
     run: TrainingRun | None = None
     answered_by: str = SHIPPED
@@ -82,8 +86,14 @@ class Visitor:
             self._fill(self.undo.pop())
 
     def refill(self) -> None:
-        """Fill a new page's canvas with the drawing that is there."""
+        """Fill the canvas, which is a new one, with the drawing that is there."""
         self._fill(self.drawing)
+
+    def refill_if_lost(self, lost_at: int | None) -> None:
+        """Fill the canvas again when the browser tells of a loss that has not been made good."""
+        if lost_at not in (None, self.canvas_lost_at):
+            self.canvas_lost_at = lost_at
+            self.refill()
 
     def _remember(self) -> None:
         self.undo = [*self.undo, self.drawing][-MOST_UNDO:]
@@ -97,6 +107,11 @@ class Visitor:
     def is_training(self) -> bool:
         """Whether a run is going on or paused."""
         return self.run is not None and not self.run.is_over
+
+    @property
+    def tick_seconds(self) -> float | None:
+        """How often what follows a run draws itself anew; None when there is nothing to follow."""
+        return TICK_SECONDS if self.is_training else None
 
     def wish_training(self) -> None:
         """Note that Train was pressed: its callback runs before the settings changed just before it are read."""
@@ -193,28 +208,26 @@ def all_visitors() -> Visitors:
     """The one list of visitors of this server; with it starts the process that runs are forked from."""
     # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
     torch.set_num_threads(1)
+    leave_out_closed_pages()
     warm_up()
     return Visitors()
 
 
-def current_visitor(tab: str | None) -> Visitor:
-    """The visitor whose page is being drawn; after a reload, with what they had before.
-
-    Args:
-        tab: the name of their browser tab, when it is known already.
-    """
+def current_visitor(tab: Tab) -> Visitor:
+    """The visitor whose page is being drawn in this browser tab; after a reload, with what they had before."""
     visitor: Visitor | None = st.session_state.get("visitor")
     if visitor is None:
         context = get_script_run_ctx()
         visitor = Visitor(session_id=context.session_id if context else "")
         st.session_state["visitor"] = visitor
         all_visitors().welcome(visitor)
-    if tab and not visitor.has_come_back:
+    if tab.name and not visitor.has_come_back:
         # Streamlit may break off at any use of session_state and begin anew: all of this can be done twice.
-        visitor = all_visitors().come_back(tab, visitor)
+        visitor = all_visitors().come_back(tab.name, visitor)
         st.session_state["visitor"] = visitor
         write_settings(visitor.settings)
         visitor.has_come_back = True
+    visitor.refill_if_lost(tab.canvas_lost_at)
     return visitor
 
 

@@ -11,6 +11,7 @@ from mnist_core import TrainConfig, TrainingRun
 from mnist_core.runs import STOPPED, WAITING
 from mnist_ui import browser
 from mnist_ui import visitor as visitor_module
+from mnist_ui.browser import Tab
 from mnist_ui.visitor import MOST_UNDO, Drawing, Visitor, Visitors
 
 TAB = "0123456789abcdef" * 2
@@ -203,7 +204,7 @@ def test_a_reloaded_page_shows_its_settings_and_its_drawing(open_page, connected
     from mnist_ui import canvas
 
     connected.add("test session id")  # as Streamlit's AppTest calls all of its sessions
-    monkeypatch.setattr(browser, "tab", lambda: TAB)
+    monkeypatch.setattr(browser, "tab", lambda: Tab(TAB))
     before = open_page()
     before.selectbox(key="setting_recipe").select("course").run()
     before.number_input(key="setting_epochs").set_value(4).run()
@@ -222,10 +223,20 @@ def test_a_reloaded_page_shows_its_settings_and_its_drawing(open_page, connected
 
 @pytest.mark.parametrize("name", [None, "", 7, "short", "g" * 32, "a" * 33, ["a" * 32], {"name": "a" * 32}])
 def test_a_tab_s_name_is_believed_only_when_it_looks_like_one(name, monkeypatch) -> None:
-    monkeypatch.setattr(browser, "_tab", lambda **options: {"name": name})
-    assert browser.tab() is None
+    monkeypatch.setattr(browser, "_watch", lambda **options: {"name": name, "canvas_lost_at": "yesterday"})
+    assert browser.tab() == Tab()
 
 
 def test_a_tab_s_own_name_is_believed(monkeypatch) -> None:
-    monkeypatch.setattr(browser, "_tab", lambda **options: {"name": TAB})
-    assert browser.tab() == TAB
+    monkeypatch.setattr(browser, "_watch", lambda **options: {"name": TAB, "canvas_lost_at": 7})
+    assert browser.tab() == Tab(TAB, 7)
+
+
+def test_a_lost_canvas_is_filled_again_once() -> None:
+    visitor = Visitor()
+    visitor.draw(strokes(2))
+    for lost_at, revision in ((None, 0), (7, 1), (7, 1), (9, 2)):
+        visitor.refill_if_lost(lost_at)
+        assert visitor.canvas_revision == revision
+    assert visitor.canvas_start == visitor.drawing.objects == strokes(2).objects
+    assert len(visitor.undo) == 1

@@ -66,7 +66,7 @@ def visit(contexts: Callable[..., BrowserContext], server: Server) -> Iterator[C
     visits: list[Playground] = []
 
     def open_page(kind: str = "desktop", server: Server = server) -> Playground:
-        visits.append(Playground(contexts(kind), server))
+        visits.append(Playground(contexts(kind).new_page(), server))
         return visits[-1].open()
 
     yield open_page

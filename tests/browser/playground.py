@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import re
 import shutil
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import psutil
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0  # with what takes a second on an idle machine
@@ -117,11 +116,11 @@ class Server:
 class Playground:
     """One browser tab with the page in it, and all that the browser complained about."""
 
-    def __init__(self, context: BrowserContext, server: Server) -> None:
+    def __init__(self, page: Page, server: Server) -> None:
         self.server = server
         self.complaints: list[str] = []
         self.leaving = False  # what is still being loaded when a page goes is cancelled, rightly
-        self.page = context.new_page()
+        self.page = page
         self.page.set_default_timeout(PATIENCE)
         self.page.on("console", self._listen_to_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
@@ -172,11 +171,11 @@ class Playground:
             expect(self.page.locator(".stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
     def duplicate(self) -> Playground:
-        """The same page in a second tab, with a copy of the first one's sessionStorage."""
-        twin = Playground(self.page.context, self.server)
-        for name, value in self.page.evaluate("Object.entries(sessionStorage)"):
-            twin.page.add_init_script(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(value)})")
-        return twin.open()
+        """The same page in a second tab, which the browser gives a copy of this one's sessionStorage."""
+        with self.page.expect_popup() as popup:
+            self.page.evaluate("window.open(location.href) && undefined")
+        twin = Playground(popup.value, self.server)
+        return twin.ready()
 
     def close(self) -> None:
         """Close the tab."""
@@ -223,11 +222,18 @@ class Playground:
         fingers.detach()
         self.stroke_taken(before, points)
 
+    def change(self, name: str, touch: bool = False) -> None:
+        """Press Clear, Undo or Example, and wait until server and canvas have another drawing than before."""
+        before = self.film()
+        button = self.button(name)
+        button.tap() if touch else button.click()
+        self.film_changed(before)
+        self.in_step()
+
     def clear(self) -> None:
         """Press Clear, and wait until server and canvas have nothing left."""
-        self.press("Clear")
+        self.change("Clear")
         self.reads("Waiting for your digit")
-        self.shows(np.zeros((280, 280)))
 
     def film(self) -> str | None:
         """The drawing as the server has it, as the page shows it; None for an empty canvas."""
@@ -239,6 +245,18 @@ class Playground:
         self.film_changed(before)
         ends = [(int(y) // 2, int(x) // 2) for x, y in (points[0], points[-1])]
         self.wait(lambda: all(self.ink_at_server()[end] > 64 for end in ends), "the stroke at the server")
+        self.in_step()
+
+    def in_step(self) -> None:
+        """Wait until the server has what the canvas shows, and nothing is under way between them."""
+        self.settled()
+
+        def same() -> bool:
+            canvas = Image.fromarray(self.ink_on_canvas())
+            canvas.thumbnail((140, 140))  # as the film strip does
+            return np.abs(np.asarray(canvas).astype(int) - self.ink_at_server()).max() <= 8
+
+        self.wait(same, "server and canvas to be in step")
 
     def film_changed(self, before: str | None) -> None:
         """Wait until the server has another drawing than before."""
@@ -271,10 +289,6 @@ class Playground:
     def reads(self, verdict: str) -> None:
         """Wait until the verdict says this."""
         expect(self.page.locator(".verdict")).to_contain_text(verdict)
-
-    def shows_anything(self) -> None:
-        """Wait until there is ink on the canvas."""
-        self.wait(lambda: self.ink_on_canvas().any(), "ink on the canvas")
 
     def says(self, words: str | re.Pattern[str]) -> None:
         """Wait until the page says this somewhere."""

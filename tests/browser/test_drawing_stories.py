@@ -81,10 +81,7 @@ def test_clearing_right_after_a_stroke_leaves_nothing_behind(playground: Playgro
 
 
 def test_an_example_is_read_drawn_upon_and_undone(playground: Playground) -> None:
-    playground.press("Example")
-    playground.film_changed(None)
-    playground.shows_anything()
-    playground.settled()
+    playground.change("Example")
     example = playground.ink_on_canvas()
     assert playground.page.locator(".film figcaption", has_text="28 x 28").is_visible()
     playground.draw([(20, 270), (260, 270)])
@@ -99,21 +96,35 @@ def test_an_example_is_read_drawn_upon_and_undone(playground: Playground) -> Non
 
 def test_a_wider_brush_keeps_the_drawing(playground: Playground) -> None:
     playground.draw(ONE)
-    before = playground.ink_on_canvas()
+    one = playground.ink_on_canvas()
     playground.page.get_by_role("slider", name="Brush width in pixels").press("End")
+    rows = iter(range(60, 240, 45))
 
     def stroke_is_40_wide() -> bool:
-        """A stroke across column 70, undone when it still has the old width: the slider tells a moment later."""
-        playground.draw([(40, 140), (100, 140)])
-        stroke = playground.ink_on_canvas().astype(int) - before
-        if 38 <= (stroke[:, 70] > 128).sum() <= 42:
-            return True
-        playground.press("Undo")
-        playground.shows(before)
-        return False
+        """A stroke in the next row: the slider tells the server a moment after its key."""
+        before, row = playground.ink_on_canvas().astype(int), next(rows)
+        assert (before >= one).all()
+        playground.draw([(40, row), (100, row)])
+        after = playground.ink_on_canvas()
+        assert (after >= before).all()
+        return 38 <= (after - before > 128)[:, 70].sum() <= 42
 
     playground.wait(stroke_is_40_wide, "a wider brush")
-    assert (playground.ink_on_canvas() >= before).all()
+
+
+def test_a_canvas_that_the_browser_loses_comes_back_with_its_drawing(playground: Playground) -> None:
+    playground.draw(ONE)
+    playground.draw([(60, 60), (220, 60)])
+    both = playground.ink_on_canvas()
+    holder = playground.page.locator(".st-key-canvas .dc-root")
+    holder.evaluate("root => root.remove()")
+    playground.shows(both)
+    playground.in_step()
+    playground.draw([(60, 200), (220, 200)])
+    assert (playground.ink_on_canvas() >= both).all()
+    for _ in range(2):
+        playground.change("Undo")
+    playground.reads("It's a 1")
 
 
 def test_a_single_dot_is_no_digit(playground: Playground) -> None:

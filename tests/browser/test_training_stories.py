@@ -22,6 +22,7 @@ def train_briefly(playground: Playground) -> None:
 
 
 def test_a_network_learns_while_its_visitor_draws(playground: Playground) -> None:
+    playground.set_number("Epochs", ENDLESS)
     playground.draw(SEVEN)
     playground.train()
     step, answered = playground.step_beyond(0), playground.answered_beyond(0)
@@ -40,10 +41,12 @@ def test_a_network_learns_while_its_visitor_draws(playground: Playground) -> Non
 
 def test_a_run_can_rest_and_go_on(playground: Playground) -> None:
     playground.set_number("Epochs", ENDLESS)
+    playground.draw(SEVEN)
     playground.train()
     playground.press("Pause")
     playground.says("paused")
     rested_at = playground.wait(lambda: step_at_rest(playground), "a run at rest")
+    assert playground.answered_beyond(0) == rested_at
     playground.press("Go on")
     playground.step_beyond(rested_at)
     assert playground.button("Train again").is_disabled()
