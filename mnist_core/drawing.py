@@ -19,6 +19,8 @@ MIDDLE = 14.4  # where the centre of mass goes, in pixels from the edge; MNIST's
 FAINTEST = 32  # ink below this is smudge: it neither counts as drawn nor widens the crop
 LARGEST_SIDE = 8192  # of a canvas, in pixels
 
+STAGE_NAMES = ("drawing", "cropped", "20 x 20", "28 x 28")
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -57,8 +59,7 @@ def prepare(ink: Ink) -> Prepared:
         DrawingError: when `ink` is no such array.
     """
     ink = check_ink(ink)
-    drawing = Stage("drawing", ink)
-    blank = Prepared(np.zeros((SIZE, SIZE), np.float32), (drawing,), is_blank=True, is_dot=False)
+    blank = Prepared(np.zeros((SIZE, SIZE), np.float32), (Stage(STAGE_NAMES[0], ink),), is_blank=True, is_dot=False)
     drawn = ink >= FAINTEST
     if not drawn.any():
         return blank
@@ -67,7 +68,7 @@ def prepare(ink: Ink) -> Prepared:
     centred = centre(fitted)
     if not centred.any():  # a few faint specks, far apart: nothing of them is left at this size
         return blank
-    stages = (drawing, Stage("cropped", cropped), Stage("20 x 20", fitted), Stage("28 x 28", centred))
+    stages = tuple(Stage(*stage) for stage in zip(STAGE_NAMES, (ink, cropped, fitted, centred), strict=True))
     return Prepared((centred / 255).astype(np.float32), stages, is_blank=False, is_dot=looks_like_a_dot(cropped))
 
 

@@ -10,12 +10,13 @@ from mnist_core import Prediction, classify
 from mnist_core.drawing import Prepared
 from mnist_core.errors import WeightsError
 from mnist_core.prediction import predict_probabilities
+from mnist_ui import film
 from mnist_ui.charts import answers_chart
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
 
 NETWORK_NAMES = {SHIPPED: "Shipped network", MINE: "My network"}
 STYLE = """<style>
-.verdict { font-size: 2.1rem; font-weight: 700; line-height: 1.2; min-height: 2.6rem; }
+.verdict { font-size: 1.9rem; font-weight: 700; line-height: 1.2; min-height: 2.6rem; }
 .verdict small { font-size: 1.1rem; font-weight: 500; opacity: .75; margin-left: .6rem; }
 .bars { display: grid; grid-template-columns: 1.2rem 1fr 3.6rem; gap: 3px 8px; align-items: center; max-width: 560px; }
 .bars .digit, .bars .percent { font-variant-numeric: tabular-nums; font-size: .95rem; }
@@ -34,34 +35,38 @@ def show(visitor: Visitor) -> None:
 
 
 def show_answer(visitor: Visitor) -> None:
-    """What the answering network says about the drawing now."""
-    choose_network(visitor)
+    """What the answering network says about the drawing now, what it sees, and how its answer has changed."""
     try:
         name, step, model = visitor.answering_model()
     except WeightsError as error:
         st.error(f"No network can answer. {error}")
         return
     prediction = classify(model, visitor.drawing.ink)
-    st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
-    st.caption(answered_by(name, step))
-    if prediction.digit is not None and visitor.run is not None and name == MINE:
-        show_change(visitor, prediction.prepared)
+    left, right = st.columns([1.2, 1], gap="medium")
+    with left:
+        st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
+        st.caption(answered_by(name, step))
+        choose_network(visitor)
+    with right:
+        film.show(prediction.prepared)
+        show_change(visitor, prediction)
 
 
 def choose_network(visitor: Visitor) -> None:
     """A switch between the shipped network and the visitor's own, as soon as there is one."""
     if visitor.run is None or visitor.run.latest_step is None:
         return
-    chosen = st.segmented_control(
+    key = f"answered_by_{id(visitor.run)}"
+    st.segmented_control(
         "Answered by",
         [SHIPPED, MINE],
         format_func=NETWORK_NAMES.__getitem__,
         default=visitor.answered_by,
         required=True,
         label_visibility="collapsed",
-        key=f"answered_by_{id(visitor.run)}",
+        key=key,
+        on_change=lambda: visitor.choose_answerer(key),
     )
-    visitor.answered_by = chosen or visitor.answered_by
 
 
 def answered_by(name: str, step: int) -> str:
@@ -100,20 +105,23 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def show_change(visitor: Visitor, prepared: Prepared) -> None:
-    """How the answer to this very drawing has changed since step 0."""
-    assert visitor.run is not None
-    steps, probabilities = answers_along(visitor, prepared)
+def show_change(visitor: Visitor, prediction: Prediction) -> None:
+    """How the answer of the visitor's own network to this very drawing has changed since step 0."""
+    st.caption("How the answer changes in training")
+    if visitor.run is None or prediction.digit is None:
+        st.caption("Draw, press **Train**, and see it here.")
+        return
+    steps, probabilities = answers_along(visitor, prediction.prepared)
     if len(steps) < 2:
         return
-    began, now = probabilities[0].argmax(), probabilities[-1].argmax()
-    st.caption(
-        f"How the answer to this drawing has changed: a guess of {began} at step 0, {now} at step {steps[-1]:,}."
-    )
-    st.altair_chart(
-        answers_chart(steps, probabilities),
-        alt=f"Probability of the favoured digits from step 0 to {steps[-1]}: first {began}, now {now}.",
-    )
+    words = f"{favoured(probabilities[0])} at step 0, {favoured(probabilities[-1])} at step {steps[-1]:,}"
+    st.altair_chart(answers_chart(steps, probabilities), alt=f"Answers to this drawing: {words}.")
+    st.caption(words + ".")
+
+
+def favoured(probabilities: NDArray[np.float32]) -> str:
+    """The most probable digit with its probability: "7 (94 %)"."""
+    return f"{probabilities.argmax()} ({percent(float(probabilities.max()))})"
 
 
 def answers_along(visitor: Visitor, prepared: Prepared) -> tuple[list[int], NDArray[np.float32]]:
@@ -127,4 +135,6 @@ def answers_along(visitor: Visitor, prepared: Prepared) -> tuple[list[int], NDAr
             model = visitor.run.model_at(snapshot, refill=model)
             known[snapshot.step] = predict_probabilities(model, prepared.image)
     steps = [snapshot.step for snapshot in snapshots]
+    if not steps:
+        return [], np.empty((0, 10), np.float32)
     return steps, np.stack([known[step] for step in steps])

@@ -12,7 +12,9 @@ CANVAS_KEY = "canvas"  # of the container that holds the canvas
 SCRIPT = """
 const NAME = "digit-playground-tab";
 const AWAY = "digit-playground-away";
-const RULE = ".dc-toolbar { display: none !important; } .dc-canvas { border-radius: 12px; touch-action: none; }";
+const RULE = `
+  .dc-toolbar { display: none !important; }
+  .dc-canvas { border-radius: 12px; touch-action: none; outline: 2px solid rgba(128, 140, 155, .55); }`;
 
 let told = false;  // once in the life of a page
 let canvas;  // the canvas's own element, null while there is none; undefined before the first

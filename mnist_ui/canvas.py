@@ -17,7 +17,6 @@ from streamlit_drawable_canvas import st_canvas
 
 from mnist_core import Digits, load_mnist
 from mnist_core.drawing import Ink
-from mnist_ui import film
 from mnist_ui.browser import CANVAS_KEY
 from mnist_ui.visitor import Drawing, Visitor
 
@@ -28,10 +27,9 @@ MOST_OBJECTS = 500
 
 @st.fragment
 def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
-    """The canvas, right of it what `beside` shows, below it the film strip; a stroke redraws these only."""
-    left, right = st.columns([1, 1.6], gap="large")
+    """The canvas, and right of it what `beside` shows; a stroke redraws these only."""
+    left, right = st.columns([1.15, 2.4], gap="medium")
     with left:
-        st.markdown("**Draw a digit** with mouse, pen or finger")
         canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
         brush = st.slider("Brush width in pixels", 8, 40, 20, key="brush")
         with canvas:
@@ -40,7 +38,6 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
             show_buttons(visitor)
     with right:
         beside(visitor)
-    film.show(visitor.drawing.ink)
 
 
 def show_canvas(visitor: Visitor, brush: int) -> None:

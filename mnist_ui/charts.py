@@ -14,7 +14,7 @@ BLUE, ORANGE = "#2f86c9", "#d9730d"
 # A digit, 0 to 9, keeps its colour while others come and go; each line also bears its digit.
 DIGIT_COLOURS = ["#8a8f98", "#d9730d", "#1a9a76", "#a861b5", "#c2a000"]
 DIGIT_COLOURS += ["#5ab4e5", "#b5533c", "#2f86c9", "#e07ba8", "#4f9a3c"]
-HEIGHT = 230
+HEIGHT = 200
 
 
 def loss_chart(curve: BatchCurve, last_step: int) -> alt.Chart:
@@ -48,7 +48,7 @@ def accuracy_chart(curve: BatchCurve, epochs: list[EpochDone], last_step: int) -
     y = alt.Y("percent:Q", title="accuracy in %", scale=alt.Scale(domain=[low, 100], clamp=True))
     color = alt.Color(
         "of:N", title=None, scale=alt.Scale(domain=["training images", "test images"], range=[BLUE, ORANGE]),
-        legend=alt.Legend(orient="bottom"),
+        legend=alt.Legend(orient="bottom-right"),
     )  # fmt: skip
     line = alt.Chart(train).mark_line(strokeWidth=2.5).encode(x, y, color)
     dots = alt.Chart(test).mark_line(point=alt.OverlayMarkDef(size=70, shape="diamond"), strokeDash=[4, 3]).encode(
@@ -75,4 +75,4 @@ def answers_chart(steps: list[int], probabilities: NDArray[np.float32]) -> alt.C
     color = alt.Color("digit:N", scale=scale, legend=None)
     lines = alt.Chart(points).mark_line(strokeWidth=2.5).encode(x, y, color)
     names = alt.Chart(last).mark_text(align="left", dx=5, fontSize=14, fontWeight="bold")
-    return (lines + names.encode(x, y, color, text="digit")).properties(height=170)
+    return (lines + names.encode(x, y, color, text="digit")).properties(height=140)

@@ -8,33 +8,38 @@ import io
 import streamlit as st
 from PIL import Image
 
-from mnist_core import Prepared, prepare
-from mnist_core.drawing import Ink
+from mnist_core import Prepared
+from mnist_core.drawing import STAGE_NAMES, Ink
 
 STYLE = """<style>
-.film { display: flex; flex-wrap: wrap; gap: 14px; align-items: center; }
-.film span { font-size: .88rem; opacity: .7; max-width: 8.5rem; }
-.film figure { margin: 0; text-align: center; font-size: .8rem; opacity: .9; }
-.film img { height: 58px; max-width: 90px; object-fit: contain; image-rendering: pixelated; border-radius: 6px;
-  background: #000; border: 1px solid rgba(128, 140, 155, .45); display: block; margin: 0 auto 2px; }
+.film { display: flex; gap: 10px; }
+.film figure { margin: 0; text-align: center; font-size: .8rem; opacity: .9; flex: 0 1 64px; min-width: 0; }
+.film .frame { aspect-ratio: 1; border-radius: 6px; background: #000; border: 1px solid rgba(128, 140, 155, .45);
+  overflow: hidden; margin-bottom: 2px; }
+.film img { width: 100%; height: 100%; object-fit: contain; image-rendering: pixelated; display: block; }
 </style>"""
 
 
-def show(ink: Ink) -> None:
-    """The stages of a drawing; nothing as long as there is none."""
-    prepared = prepare(ink)
-    if not prepared.is_blank:
-        st.html(STYLE + film_html(prepared))
+def show(prepared: Prepared) -> None:
+    """The stages of a drawing; empty frames as long as there is none, so that nothing moves when there is."""
+    st.caption("What the network gets to see")
+    st.html(STYLE + film_html(prepared))
 
 
 def film_html(prepared: Prepared) -> str:
     """The stages from drawing to 28 x 28 as a strip of pictures."""
-    frames = [
-        f'<figure><img src="{data_url(stage.image)}" alt="The drawing, stage {number}: {stage.name}">'
-        f"<figcaption>{stage.name}</figcaption></figure>"
-        for number, stage in enumerate(prepared.stages, start=1)
-    ]
-    return f'<div class="film"><span>What the network gets to see:</span>{"".join(frames)}</div>'
+    pictures = [""] * len(STAGE_NAMES) if prepared.is_blank else [data_url(stage.image) for stage in prepared.stages]
+    frames = "".join(
+        f'<figure><div class="frame">{picture_html(number, name, picture)}</div><figcaption>{name}</figcaption>'
+        "</figure>"
+        for number, (name, picture) in enumerate(zip(STAGE_NAMES, pictures, strict=True), start=1)
+    )
+    return f'<div class="film">{frames}</div>'
+
+
+def picture_html(number: int, name: str, picture: str) -> str:
+    """One stage as a picture, or nothing while there is none."""
+    return picture and f'<img src="{picture}" alt="The drawing, stage {number}: {name}">'
 
 
 def data_url(image: Ink) -> str:

@@ -4,11 +4,15 @@ import streamlit as st
 
 # Streamlit leaves a large gap above the title; the canvas and Train shall both be in sight on a laptop.
 STYLE = """<style>
-.stMainBlockContainer { padding-top: 2.2rem; padding-bottom: 4rem; max-width: 1280px; }
+.stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 4rem; max-width: 1280px; }
+.stMainBlockContainer h2 { padding: 0; }
+/* A canvas is 280 pixels wide, however narrow the window: what stands beside it moves below it. */
+.stColumn:has(.st-key-canvas) { min-width: 300px; }
+@media (min-width: 641px) { .stMainBlockContainer { padding-left: 3rem; padding-right: 3rem; } }
 .st-key-browser_tab { position: absolute; height: 0; overflow: hidden; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-top: 2.6rem; }
-  .stMainBlockContainer h2 { font-size: 1.5rem; padding: 0; }
+  .stMainBlockContainer h2 { font-size: 1.5rem; }
 }
 </style>"""
 
@@ -17,4 +21,7 @@ def show() -> None:
     """What this is, in two lines."""
     st.html(STYLE)
     st.header("Digit playground", anchor=False)
-    st.caption("Draw a digit and a network reads it. Press **Train** and watch a new one learn to read yours.")
+    st.caption(
+        "**Draw a digit** with mouse, pen or finger, and a network reads it. "
+        "Press **Train**, and watch a new one learn to read yours."
+    )

@@ -23,8 +23,6 @@ DECIMALS = {
 
 def show(visitor: Visitor) -> None:
     """The panel; while a run is going on it refreshes itself twice a second."""
-    st.divider()
-    st.subheader("Watch it learn", anchor=False)
     st.fragment(show_progress, run_every=visitor.tick_seconds)(visitor)
 
 
@@ -46,25 +44,26 @@ def show_progress(visitor: Visitor) -> None:
 
 
 def show_buttons(visitor: Visitor) -> None:
-    """Train, or Pause and Stop while a run is going on."""
+    """Train, or Pause and Stop training while a run is going on."""
     run = visitor.run
-    with st.container(horizontal=True, key="train_buttons"):
-        st.button(
-            "Train" if run is None else "Train again",
-            type="primary",
-            icon=":material/play_arrow:",
-            key="train",
-            disabled=visitor.is_training,
-            on_click=visitor.wish_training,
-        )
-        if run is not None and not run.is_over:
-            paused = run.state == PAUSED
+    with st.container(horizontal=True, vertical_alignment="center", key="train_buttons"):
+        st.subheader("Watch it learn", anchor=False, width="content")
+        if run is None or run.is_over:
             st.button(
-                "Go on" if paused else "Pause",
-                icon=":material/resume:" if paused else ":material/pause:",
-                on_click=run.resume if paused else run.pause,
+                "Train" if run is None else "Train again",
+                type="primary",
+                icon=":material/play_arrow:",
+                key="train",
+                on_click=visitor.wish_training,
             )
-            st.button("Stop training", icon=":material/stop:", on_click=run.stop)
+            return
+        paused = run.state == PAUSED
+        st.button(
+            "Go on" if paused else "Pause",
+            icon=":material/resume:" if paused else ":material/pause:",
+            on_click=run.resume if paused else run.pause,
+        )
+        st.button("Stop training", icon=":material/stop:", on_click=run.stop)
 
 
 def show_state(run: TrainingRun) -> None:
@@ -125,7 +124,7 @@ def show_curves(run: TrainingRun) -> None:
     curve = batch_curve(history)
     epochs = list(run.epochs)
     last_step = run.config.epochs * last.batches if not run.is_over else last.step
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="medium")
     with left:
         words = (
             f"Loss {curve.smoothed[0]:.2f} at first, {curve.smoothed[-1]:.3f} now (thin: each batch; thick: smoothed)."

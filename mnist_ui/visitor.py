@@ -132,6 +132,10 @@ class Visitor:
             self._answers = (self.run, image, {})
         return self._answers[2]
 
+    def choose_answerer(self, key: str) -> None:
+        """Let the network answer that the widget with this key says."""
+        self.answered_by = st.session_state[key]
+
     def answering_model(self) -> tuple[str, int, nn.Module]:
         """Which network answers, the visitor's own or the shipped one, after how many steps, and the network itself."""
         latest = self.run.latest if self.run is not None and self.answered_by == MINE else None

@@ -102,7 +102,7 @@ def test_in_mid_run_there_are_bar_curves_and_a_row_for_each_epoch() -> None:
     ]
     assert len(page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")) == 2
     assert page.dataframe[0].value["Epoch"].tolist() == [1]
-    assert [one.label for one in page.button] == ["Train again", "Pause", "Stop training"]
+    assert [one.label for one in page.button] == ["Pause", "Stop training"]
 
 
 def test_the_newest_epoch_stands_on_top() -> None:

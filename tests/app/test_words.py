@@ -92,3 +92,10 @@ def test_the_film_shows_every_stage_with_its_name() -> None:
     html = film_html(classify(SURE, LINE).prepared)
     assert html.count('src="data:image/png;base64,') == 4
     assert 'alt="The drawing, stage 4: 28 x 28"' in html
+
+
+def test_the_film_of_an_empty_canvas_has_the_same_frames_without_pictures() -> None:
+    empty, drawn = (film_html(classify(SURE, ink).prepared) for ink in (np.zeros_like(LINE), LINE))
+    for part in ("<figure>", "<figcaption>20 x 20</figcaption>", '<div class="frame">'):
+        assert empty.count(part) == drawn.count(part) > 0
+    assert "<img" not in empty

@@ -161,7 +161,7 @@ class Playground:
     def ready(self) -> Playground:
         """Wait until one can draw and press Train, and the page knows its tab."""
         self.canvas.wait_for()
-        self.button("Train").or_(self.button("Train again")).wait_for()
+        self.button("Train").or_(self.button("Train again")).or_(self.button("Stop training")).wait_for()
         self.settled()
         return self
 
@@ -298,7 +298,7 @@ class Playground:
         """Wait until the visitor's own network has answered after more than `step` steps; after how many it was."""
 
         def answered() -> int | None:
-            words = self.page.get_by_text("Answered by").last.inner_text()
+            words = self.page.get_by_text(re.compile("^Answered by (the|my) ")).inner_text()
             return now if "my network" in words and (now := number_in(words, "after")) > step else None
 
         return self.wait(answered, f"an answer after step {step}")
