@@ -26,23 +26,23 @@ def main() -> None:
             png = take_picture(server)
         finally:
             server.stop()
-    # 128 colours are enough for a page of few, and make the file a third as long.
-    page = Image.open(io.BytesIO(png)).convert("RGB").resize((1440, 900), Image.Resampling.LANCZOS)
-    page.quantize(128, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    # 256 colours are enough for a page of few, and make the file a third as long.
+    page = Image.open(io.BytesIO(png)).convert("RGB")
+    page.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     print(f"{PICTURE.relative_to(REPOSITORY)}, {PICTURE.stat().st_size / 1000:.0f} kB")
 
 
 def take_picture(server: Server) -> bytes:
-    """The page after a run, from the title to the curves: 1920 x 1200."""
+    """The page after a run, from the title to the curves: 1440 x 1000."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_OPTIONS)
-        context = browser.new_context(viewport={"width": 1920, "height": 1200}, color_scheme="light")
-        playground = Playground(context, server).open()
+        context = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
+        playground = Playground(context.new_page(), server).open()
         playground.draw(TWO)
         playground.train()
         playground.page.get_by_text("Done. It reads").wait_for(timeout=600_000)
-        playground.page.locator('[aria-label^="Probability of the favoured"] svg').wait_for()
-        playground.page.mouse.move(1910, 1190)
+        playground.page.locator('[aria-label^="Answers to this drawing"] svg').wait_for()
+        playground.page.mouse.move(1430, 990)
         playground.scroll_to_top()
         return playground.page.screenshot()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from mnist_ui.visitor import Drawing, Visitor
 SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
 LARGEST_PICTURE = 300_000  # bytes of PNG that the canvas may send
 MOST_OBJECTS = 500
+LARGEST_STROKES = 2_000_000  # characters of JSON that describe them
 
 
 @st.fragment
@@ -124,10 +126,20 @@ def read_ink(result: Any, paper: str) -> Drawing | None:
         return None
     if background != paper or png is None:
         return None
-    if len(png) > LARGEST_PICTURE or not isinstance(objects, list) or len(objects) > MOST_OBJECTS:
+    if len(png) > LARGEST_PICTURE or not are_strokes(objects):
         return None
     ink = decode_ink(png)
     return None if ink is None else Drawing(ink, tuple(objects), png)
+
+
+def are_strokes(objects: Any) -> bool:
+    """Whether this is a list of strokes of a size that somebody could have drawn; they are kept, but never run."""
+    if not isinstance(objects, list) or len(objects) > MOST_OBJECTS:
+        return False
+    try:
+        return len(json.dumps(objects)) <= LARGEST_STROKES
+    except (RecursionError, TypeError, ValueError):
+        return False
 
 
 def decode_ink(png: bytes) -> Ink | None:

@@ -168,6 +168,14 @@ def test_more_strokes_than_anybody_draws_are_refused() -> None:
     assert read_ink({**STROKES, "objects": [{}] * 501}, data_url(REAL)) is None
 
 
+def test_strokes_that_nobody_could_have_drawn_are_refused() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for stroke in ({"path": "M" * 2_000_000}, {"path": deep}, {"path": b"bytes"}):
+        assert read_ink({**STROKES, "objects": [stroke]}, data_url(REAL)) is None
+
+
 def test_an_example_looks_on_the_canvas_as_in_the_data_set() -> None:
     from mnist_ui import canvas
 
