@@ -111,9 +111,9 @@ def show_change(visitor: Visitor, prediction: Prediction) -> None:
     if visitor.run is None or prediction.digit is None:
         st.caption("Draw, press **Train**, and see it here.")
         return
-    steps, probabilities = answers_along(visitor, prediction.prepared)
-    if len(steps) < 2:
+    if len(visitor.run.snapshots) < 2:
         return
+    steps, probabilities = answers_along(visitor, prediction.prepared)
     words = f"{favoured(probabilities[0])} at step 0, {favoured(probabilities[-1])} at step {steps[-1]:,}"
     st.altair_chart(answers_chart(steps, probabilities), alt=f"Answers to this drawing: {words}.")
     st.caption(words + ".")
@@ -135,6 +135,4 @@ def answers_along(visitor: Visitor, prepared: Prepared) -> tuple[list[int], NDAr
             model = visitor.run.model_at(snapshot, refill=model)
             known[snapshot.step] = predict_probabilities(model, prepared.image)
     steps = [snapshot.step for snapshot in snapshots]
-    if not steps:
-        return [], np.empty((0, 10), np.float32)
     return steps, np.stack([known[step] for step in steps])

@@ -17,7 +17,7 @@ const RULE = `
   .dc-canvas { border-radius: 12px; touch-action: none; outline: 2px solid rgba(128, 140, 155, .55); }`;
 
 let told = false;  // once in the life of a page
-let canvas;  // the canvas's own element, null while there is none; undefined before the first
+let canvas = null;  // the canvas's own element, as last seen
 
 function newName() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -51,9 +51,9 @@ function hideToolbar(root) {
 
 // When a component's data change twice within a moment, Streamlit may clean up after the first change only when the
 // second is in place; the canvas is then gone, or a new one without its strokes. True when that has happened.
-function isCanvasLost(found) {
-  const lost = Boolean(canvas) && found !== canvas;
-  if (found || canvas) canvas = found;
+function noticeLoss(found) {
+  const lost = canvas !== null && found !== canvas;
+  canvas = found;
   return lost;
 }
 
@@ -65,7 +65,7 @@ export default function ({ data, setStateValue }) {
     const root = roots.find((one) => one);
     if (!root) return;
     hideToolbar(root);
-    if (isCanvasLost(root.querySelector(".dc-root"))) setStateValue("canvas_lost_at", Date.now());
+    if (noticeLoss(root.querySelector(".dc-root"))) setStateValue("canvas_lost_at", Date.now());
   };
   lookAfterCanvas();
   const timer = setInterval(lookAfterCanvas, 100);

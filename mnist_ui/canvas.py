@@ -19,9 +19,8 @@ from streamlit_drawable_canvas import st_canvas
 from mnist_core import Digits, load_mnist
 from mnist_core.drawing import Ink
 from mnist_ui.browser import CANVAS_KEY
-from mnist_ui.visitor import Drawing, Visitor
+from mnist_ui.visitor import SIDE, Drawing, Visitor, blank_drawing
 
-SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
 LARGEST_PICTURE = 300_000  # bytes of PNG that the canvas may send
 MOST_OBJECTS = 500
 LARGEST_STROKES = 2_000_000  # characters of JSON that describe them
@@ -77,7 +76,7 @@ def show_buttons(visitor: Visitor) -> None:
 
 def clear(visitor: Visitor) -> None:
     """Wipe the canvas; Undo brings the drawing back."""
-    visitor.put(Drawing(np.zeros((SIDE, SIDE), np.uint8)))
+    visitor.put(blank_drawing())
 
 
 def put_example(visitor: Visitor) -> None:

@@ -30,6 +30,7 @@ TICK_SECONDS = 0.5
 KEPT_SECONDS = 600.0  # a drawing and a finished run wait for a reload
 MOST_UNDO = 30
 SHIPPED, MINE = "shipped", "mine"
+SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,18 @@ class Drawing:
     sent: bytes = b""
 
 
+def blank_drawing() -> Drawing:
+    """An empty canvas."""
+    return Drawing(np.zeros((SIDE, SIDE), np.uint8))
+
+
 @dataclass(eq=False)
 class Visitor:
     """One person with one browser tab."""
 
     session_id: str = ""
     tab: str | None = None
-    drawing: Drawing = field(default_factory=lambda: Drawing(np.zeros((280, 280), np.uint8)))
+    drawing: Drawing = field(default_factory=blank_drawing)
     undo: list[Drawing] = field(default_factory=list)
     canvas_start: tuple[Any, ...] = ()  # the strokes that the canvas was last filled with
     canvas_revision: int = 0  # how often it was filled from here

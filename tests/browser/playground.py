@@ -38,6 +38,8 @@ BROWSER_OPTIONS = [
     "--disable-sync",
 ]
 
+FILM = "document.querySelector('.film img[alt^=\"The drawing, stage 1\"]')?.src ?? null"
+
 Point = tuple[float, float]  # in canvas pixels, 0..280
 SEVEN: list[Point] = [(70, 70), (200, 70), (120, 230)]
 ONE: list[Point] = [(140, 50), (140, 230)]
@@ -237,8 +239,7 @@ class Playground:
 
     def film(self) -> str | None:
         """The drawing as the server has it, as the page shows it; None for an empty canvas."""
-        script = "() => document.querySelector('.film img[alt^=\"The drawing, stage 1\"]')?.src ?? null"
-        return self.page.evaluate(script)
+        return self.page.evaluate(FILM)
 
     def stroke_taken(self, before: str | None, points: list[Point]) -> None:
         """Wait until the server has another drawing than before, with ink at both ends of this stroke."""
@@ -260,10 +261,7 @@ class Playground:
 
     def film_changed(self, before: str | None) -> None:
         """Wait until the server has another drawing than before."""
-        wait_until_evaluated = (
-            "before => (document.querySelector('.film img[alt^=\"The drawing, stage 1\"]')?.src ?? null) !== before"
-        )
-        self.page.wait_for_function(wait_until_evaluated, arg=before)
+        self.page.wait_for_function(f"before => ({FILM}) !== before", arg=before)
 
     def ink_at_server(self) -> np.ndarray:
         """The drawing as the server has it: (140, 140) uint8, 255 = pen."""

@@ -90,13 +90,23 @@ def test_scaling_scales_the_ink_by_its_square(scale, no_change) -> None:
     assert warp(square, generator()).sum().item() == pytest.approx(64 * scale**2, rel=0.02)
 
 
-def test_a_turn_is_as_wide_as_allowed_and_goes_both_ways(no_change) -> None:
-    no_change.setattr(augmentation, "DEGREES", 15.0)
+def upright_bars() -> torch.Tensor:
+    """200 upright bars in the middle of their pictures: (200, 1, 56, 56)."""
     bars = torch.zeros(200, 1, 56, 56)
     bars[:, :, 8:48, 26:30] = 1
-    after = warp(bars, generator())[:, 0]
+    return bars
+
+
+def slopes_along(images: torch.Tensor) -> torch.Tensor:
+    """The slope of x over y along the bar in each picture: (N, 56, 56) -> (N,)."""
     ys, xs = torch.meshgrid(torch.arange(56.0) - 27.5, torch.arange(56.0) - 27.5, indexing="ij")
-    slopes = (after * xs * ys).sum(dim=(1, 2)) / (after * ys**2).sum(dim=(1, 2))  # of x over y along the bar
+    return (images * xs * ys).sum(dim=(1, 2)) / (images * ys**2).sum(dim=(1, 2))
+
+
+def test_a_turn_is_as_wide_as_allowed_and_goes_both_ways(no_change) -> None:
+    no_change.setattr(augmentation, "DEGREES", 15.0)
+    after = warp(upright_bars(), generator())[:, 0]
+    slopes = slopes_along(after)
     degrees = torch.rad2deg(slopes.atan())
     assert 13 < degrees.max() < 16
     assert -16 < degrees.min() < -13
@@ -106,11 +116,9 @@ def test_a_turn_is_as_wide_as_allowed_and_goes_both_ways(no_change) -> None:
 
 def test_a_slant_moves_the_rows_sideways_and_keeps_their_height(no_change) -> None:
     no_change.setattr(augmentation, "SLANT", 0.3)
-    bars = torch.zeros(200, 1, 56, 56)
-    bars[:, :, 8:48, 26:30] = 1
+    bars = upright_bars()
     after = warp(bars, generator())[:, 0]
-    ys, xs = torch.meshgrid(torch.arange(56.0) - 27.5, torch.arange(56.0) - 27.5, indexing="ij")
-    slopes = (after * xs * ys).sum(dim=(1, 2)) / (after * ys**2).sum(dim=(1, 2))
+    slopes = slopes_along(after)
     assert 0.27 < slopes.max() < 0.31
     assert -0.31 < slopes.min() < -0.27
     torch.testing.assert_close(after.sum(dim=2), bars[:, 0].sum(dim=2), rtol=1e-3, atol=1e-3)
