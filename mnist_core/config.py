@@ -65,6 +65,7 @@ WHOLE_NUMBERS = {
     "batch_size": (1, 60_000),
     "train_images": (1, 1_000_000),
     "made_digits": (0, 100_000),
+    "non_digits": (0, 100_000),
     "seed": (0, 2**63 - 1),
     "patience": (1, 1000),
 }
@@ -90,7 +91,8 @@ class TrainConfig:
         epochs: how often each training image is seen.
         learning_rate: the constant rate; the first of "step"; the highest of "one_cycle".
         train_images: the first so many of the training set; None for all.
-        made_digits: how many from the generator in strokes.py are added, in styles that MNIST lacks.
+        made_digits: how many from the generator in styles.py are added, in styles that MNIST lacks.
+        non_digits: how many drawings that are no digit are added, from nondigits.py; needs a model that `refuses`.
         augment: warp each training image at random, each time anew.
         precision: of the forward pass; "auto" takes bfloat16 where the hardware computes it.
         patience: after so many epochs without a better test accuracy the run counts as stalled.
@@ -113,6 +115,7 @@ class TrainConfig:
     augment: bool = False
     train_images: int | None = None
     made_digits: int = 0
+    non_digits: int = 0
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
@@ -135,6 +138,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not isinstance(value, str) or value not in choices:
                 raise ConfigError(name, value, f"one of {', '.join(choices)}")
+        if self.non_digits and not self.model_options.get("refuses"):
+            raise ConfigError("non_digits", self.non_digits, "0, or the model deep_cnn with the option refuses=True")
         for name in SWITCHES:
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(name, getattr(self, name), "True or False")
@@ -158,7 +163,7 @@ RECIPES: dict[str, TrainConfig] = {
         precision="float32",
     ),
     "best": TrainConfig(
-        model="deep_cnn", model_options={"channels": (32, 64, 128)}, epochs=16, learning_rate=0.008, batch_size=128,
-        weight_decay=0.05, augment=True, made_digits=30_000,
+        model="deep_cnn", model_options={"channels": (32, 64, 128), "refuses": True}, epochs=40, learning_rate=0.008,
+        batch_size=128, weight_decay=0.05, augment=True, made_digits=30_000, non_digits=30_000,
     ),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_core.errors import ConfigError
@@ -111,11 +112,16 @@ def convolve(inputs: int, outputs: int, kernel_size: int, stride: int, activatio
 
 
 class FastCNN(nn.Module):
-    """Made for speed: strides shrink the picture to 7 x 7 at once, batch norm allows a high learning rate."""
+    """Made for speed: the picture shrinks to 3 x 3 early and cheaply, batch norm allows a high learning rate.
+
+    Three choices more than halve the time of a step on a CPU, at equal accuracy: the first convolution does without
+    padding, for a picture's margin is paper; the largest of four is taken before batch norm and activation, which then
+    have a quarter to do; the channels of a pixel lie side by side in memory (channels_last), as convolutions read them.
+    """
 
     def __init__(
         self,
-        channels: Sequence[int] = (16, 32, 64),
+        channels: Sequence[int] = (24, 32, 64),
         dropout: float = 0.0,
         activation: str = "relu",
         input_channels: int = 1,
@@ -125,39 +131,50 @@ class FastCNN(nn.Module):
         self.input_shape = (input_channels, input_size, input_size)
         first, second, third = channels
         self.features = nn.Sequential(
-            convolve(input_channels, first, 5, 2, activation),  # (N, 1, 28, 28) -> (N, 16, 14, 14)
-            convolve(first, second, 3, 2, activation),  # -> (N, 32, 7, 7)
-            convolve(second, third, 3, 1, activation),  # -> (N, 64, 7, 7)
+            nn.Conv2d(input_channels, first, kernel_size=5, stride=2, bias=False),  # (N, 1, 28, 28) -> (N, 24, 12, 12)
+            nn.MaxPool2d(2),  # -> (N, 24, 6, 6)
+            nn.BatchNorm2d(first),
+            ACTIVATIONS[activation](),
+            nn.Conv2d(first, second, kernel_size=3, padding=1, bias=False),  # -> (N, 32, 6, 6)
+            nn.MaxPool2d(2),  # -> (N, 32, 3, 3)
+            nn.BatchNorm2d(second),
+            ACTIVATIONS[activation](),
+            convolve(second, third, 3, 1, activation),  # -> (N, 64, 3, 3)
         )
-        self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(third * (input_size // 4) ** 2, 10)
+        self.output = nn.Linear(third * ((input_size - 3) // 8) ** 2, 10)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.features(images)  # (N, 1, 28, 28) -> (N, 64, 7, 7)
-        features = self.dropout(self.flatten(features))  # -> (N, 3136)
-        logits: Tensor = self.output(features)  # -> (N, 10)
+        images = images.to(memory_format=torch.channels_last)  # and so all that is made of them
+        features = self.features(images)  # (N, 1, 28, 28) -> (N, 64, 3, 3)
+        features = features.permute(0, 2, 3, 1).flatten(1)  # -> (N, 3, 3, 64) -> (N, 576): as they lie, nothing moves
+        logits: Tensor = self.output(self.dropout(features))  # -> (N, 10)
         return logits
 
 
 class DeepCNN(nn.Module):
-    """Made for accuracy: three pairs of convolutions, the mean over what is left of the picture, one linear layer."""
+    """Made for accuracy: five convolutions, the mean over what is left of the picture, one linear layer.
+
+    A network that `refuses` learns from images of no digit too, with the label 10: in training it has an eleventh
+    logit, always 0, and whatever is no digit must bring the other ten below it. Afterwards the ten are enough: their
+    logsumexp says how much rather a digit was seen than none, so below 0 it saw none.
+    """
 
     def __init__(
         self,
         channels: Sequence[int] = (24, 48, 96),
         dropout: float = 0.2,
         activation: str = "relu",
+        refuses: bool = False,
         input_channels: int = 1,
         input_size: int = 28,
     ) -> None:
         super().__init__()
+        self.refuses = refuses
         self.input_shape = (input_channels, input_size, input_size)
         first, second, third = channels
         self.features = nn.Sequential(
-            convolve(input_channels, first, 3, 1, activation),  # (N, 1, 28, 28) -> (N, 24, 28, 28)
-            convolve(first, first, 3, 1, activation),
-            nn.MaxPool2d(2),  # -> (N, 24, 14, 14)
+            convolve(input_channels, first, 5, 2, activation),  # (N, 1, 28, 28) -> (N, 24, 14, 14)
             convolve(first, second, 3, 1, activation),  # -> (N, 48, 14, 14)
             convolve(second, second, 3, 1, activation),
             nn.MaxPool2d(2),  # -> (N, 48, 7, 7)
@@ -168,8 +185,11 @@ class DeepCNN(nn.Module):
         self.output = nn.Linear(third, 10)
 
     def forward(self, images: Tensor) -> Tensor:
+        images = images.to(memory_format=torch.channels_last)  # and so all that is made of them
         features = self.features(images).mean(dim=(2, 3))  # (N, 1, 28, 28) -> (N, 96, 7, 7) -> (N, 96)
         logits: Tensor = self.output(self.dropout(features))  # -> (N, 10)
+        if self.refuses and self.training:
+            logits = F.pad(logits, (0, 1))  # -> (N, 11), the last always 0
         return logits
 
 
@@ -231,7 +251,12 @@ def check_model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]
                 raise ConfigError(option, value, f"a number from {DROPOUT[0]} to {DROPOUT[1]}")
             known[option] = float(value)
         else:
-            allowed = {"activation": tuple(ACTIVATIONS), "input_channels": (1, 3), "input_size": (28, 32)}[option]
+            allowed = {
+                "activation": tuple(ACTIVATIONS),
+                "refuses": (False, True),
+                "input_channels": (1, 3),
+                "input_size": (28, 32),
+            }[option]
             if type(value) is not type(allowed[0]) or value not in allowed:
                 raise ConfigError(option, value, f"one of {', '.join(map(str, allowed))}")
             known[option] = value

@@ -1,9 +1,10 @@
-"""Digits as people around the world write them, made from strokes: styles that MNIST, from one country, lacks."""
+"""Strokes: lines through a few points, bent as hands bend them, drawn with a round pen."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,116 +15,46 @@ from mnist_core.data import Digits
 from mnist_core.drawing import Ink, prepare
 
 Points = NDArray[np.float64]  # (N, 2): x to the right, y downwards
-Style = Sequence[Sequence[tuple[float, float]]]  # strokes, each a few points that a smooth line goes through; box 0..1
-
-OVAL = [(0.5, 0), (0.18, 0.14), (0.05, 0.5), (0.18, 0.86), (0.5, 1), (0.82, 0.86), (0.95, 0.5), (0.82, 0.14), (0.5, 0)]
-
-# A point that stands twice is a corner. Every style is as likely as the others of its digit.
-STYLES: dict[int, list[Style]] = {
-    0: [
-        [[(0.5, 0), (0.1, 0.25), (0.05, 0.6), (0.45, 1), (0.9, 0.7), (0.9, 0.3), (0.5, 0)]],
-        [[(0.6, 0.05), (0.15, 0.2), (0.1, 0.75), (0.5, 1), (0.85, 0.75), (0.85, 0.25), (0.4, 0)]],
-        [OVAL],
-        [OVAL, [(0.95, 0), (0.05, 1)]],  # slashed
-        [OVAL, [(0.72, 0.22), (0.28, 0.78)]],  # slashed inside
-        [OVAL, [(0.48, 0.48), (0.52, 0.52)]],  # dotted
-    ],
-    1: [
-        [[(0.5, 0), (0.5, 1)]],
-        [[(0.6, 0), (0.5, 0.5), (0.4, 1)]],
-        [[(0.35, 0.2), (0.55, 0), (0.55, 0), (0.55, 1)]],  # short flag
-        [[(0.2, 0.3), (0.4, 0.2), (0.6, 0), (0.6, 0), (0.5, 1)]],  # bent flag
-        [[(0.05, 0.35), (0.35, 0.25), (0.65, 0), (0.65, 0), (0.45, 1)]],
-        [[(0.15, 0.45), (0.6, 0), (0.6, 0), (0.6, 1)]],  # long flag
-        [[(0.05, 0.6), (0.65, 0), (0.65, 0), (0.6, 1)]],  # longer
-        [[(0.3, 0.4), (0.35, 0.25), (0.55, 0), (0.58, 0.1), (0.5, 0.5), (0.4, 1)]],  # flag without a corner
-        [[(0.5, 0), (0.5, 1)], [(0.2, 1), (0.8, 1)]],  # foot
-        [[(0.3, 0.2), (0.5, 0), (0.5, 0), (0.5, 1)], [(0.2, 1), (0.8, 1)]],  # flag and foot
-        [[(0.2, 0.35), (0.5, 0), (0.5, 0), (0.5, 1), (0.5, 1)], [(0.1, 1), (0.9, 1)]],
-        [[(0.25, 0.3), (0.55, 0), (0.55, 0), (0.5, 1), (0.5, 1), (0.15, 1), (0.15, 1), (0.9, 0.97)]],  # in one stroke
-    ],
-    2: [
-        [[(0.1, 0.25), (0.45, 0), (0.85, 0.25), (0.55, 0.6), (0.05, 1), (0.05, 1), (0.95, 1)]],
-        [[(0.1, 0.2), (0.5, 0), (0.85, 0.3), (0.4, 0.75), (0.1, 0.95), (0.2, 0.75), (0.5, 0.9), (0.95, 0.95)]],  # loop
-        [[(0.1, 0.05), (0.8, 0.05), (0.8, 0.05), (0.1, 1), (0.1, 1), (0.9, 1)]],  # like a Z
-        [[(0.15, 0.3), (0.4, 0), (0.8, 0.2), (0.6, 0.6), (0.1, 0.95), (0.4, 0.85), (0.7, 1), (0.95, 0.85)]],
-    ],
-    3: [
-        [[(0.1, 0.1), (0.5, 0), (0.85, 0.22), (0.4, 0.47), (0.4, 0.47), (0.9, 0.72), (0.5, 1), (0.05, 0.88)]],
-        [[(0.1, 0), (0.85, 0), (0.85, 0), (0.4, 0.42), (0.4, 0.42), (0.9, 0.7), (0.5, 1), (0.05, 0.9)]],  # flat top
-        [[(0.15, 0.15), (0.55, 0), (0.8, 0.25), (0.35, 0.5), (0.3, 0.45), (0.85, 0.7), (0.45, 1), (0.1, 0.85)]],
-    ],
-    4: [
-        [[(0.15, 0), (0.1, 0.55), (0.1, 0.55), (0.9, 0.55)], [(0.75, 0.1), (0.7, 1)]],  # open
-        [[(0.3, 0), (0.05, 0.6), (0.05, 0.6), (0.95, 0.6)], [(0.7, 0.25), (0.65, 1)]],
-        [[(0.65, 0), (0.05, 0.65), (0.05, 0.65), (0.95, 0.65)], [(0.65, 0), (0.65, 1)]],  # closed
-        [[(0.65, 1), (0.65, 0), (0.65, 0), (0.05, 0.65), (0.05, 0.65), (0.95, 0.65)]],  # in one stroke
-        [[(0.1, 0.05), (0.15, 0.45), (0.5, 0.55), (0.8, 0.45)], [(0.8, 0), (0.75, 1)]],  # round
-    ],
-    5: [
-        [[(0.2, 0), (0.15, 0.4), (0.15, 0.4), (0.55, 0.38), (0.9, 0.68), (0.5, 1), (0.05, 0.9)], [(0.2, 0), (0.9, 0)]],
-        [[(0.9, 0), (0.2, 0), (0.2, 0), (0.15, 0.45), (0.15, 0.45), (0.6, 0.4), (0.9, 0.7), (0.5, 1), (0.05, 0.9)]],
-        [[(0.9, 0.02), (0.3, 0.05), (0.15, 0.35), (0.7, 0.5), (0.75, 0.85), (0.4, 1), (0.05, 0.9)]],  # like an S
-        [[(0.25, 0.1), (0.2, 0.45), (0.2, 0.45), (0.7, 0.5), (0.75, 0.85), (0.1, 0.95)], [(0.3, 0.05), (0.95, 0.0)]],
-    ],
-    6: [
-        [[(0.75, 0), (0.25, 0.35), (0.1, 0.75), (0.5, 1), (0.85, 0.75), (0.5, 0.5), (0.15, 0.7)]],
-        [[(0.4, 0), (0.1, 0.5), (0.15, 0.9), (0.6, 1), (0.8, 0.75), (0.5, 0.6), (0.15, 0.75)]],
-        [[(0.9, 0.05), (0.3, 0.2), (0.1, 0.7), (0.5, 1), (0.9, 0.7), (0.5, 0.45), (0.12, 0.65)]],
-        [[(0.15, 0), (0.1, 0.7), (0.45, 1), (0.8, 0.8), (0.5, 0.55), (0.1, 0.8)]],  # straight back
-    ],
-    7: [
-        [[(0.05, 0.03), (0.9, 0), (0.9, 0), (0.35, 1)]],
-        [[(0.05, 0.03), (0.9, 0), (0.9, 0), (0.4, 1)], [(0.3, 0.5), (0.85, 0.48)]],  # bar
-        [[(0.05, 0.2), (0.1, 0), (0.1, 0), (0.9, 0.02), (0.9, 0.02), (0.4, 1)]],  # hook
-        [[(0.1, 0.25), (0.1, 0.02), (0.1, 0.02), (0.9, 0), (0.9, 0), (0.45, 1)], [(0.3, 0.52), (0.9, 0.5)]],  # both
-        [[(0.05, 0.1), (0.4, 0), (0.9, 0.05), (0.65, 0.4), (0.5, 1)]],  # curved
-        [[(0.05, 0.1), (0.5, 0.1), (0.9, 0), (0.9, 0), (0.5, 0.5), (0.4, 1)], [(0.25, 0.55), (0.8, 0.45)]],
-        [[(0.1, 0.15), (0.3, 0), (0.6, 0.08), (0.85, 0), (0.75, 0.4), (0.5, 1)], [(0.2, 0.6), (1, 0.55)]],  # wave
-        [[(0.15, 0.2), (0.25, 0), (0.75, 0.05), (0.7, 0.4), (0.35, 1)], [(0.25, 0.6), (0.6, 0.5), (1, 0.6)]],
-    ],
-    8: [
-        [[(0.8, 0.1), (0.45, 0), (0.2, 0.2), (0.5, 0.5), (0.85, 0.75), (0.5, 1), (0.1, 0.75), (0.5, 0.5), (0.8, 0.1)]],
-        [[(0.5, 0.5), (0.2, 0.25), (0.5, 0), (0.8, 0.25), (0.5, 0.5), (0.1, 0.75), (0.5, 1), (0.9, 0.75), (0.5, 0.5)]],
-        [
-            [(0.5, 0), (0.2, 0.22), (0.5, 0.45), (0.8, 0.22), (0.5, 0)],
-            [(0.5, 0.45), (0.1, 0.72), (0.5, 1), (0.9, 0.72), (0.5, 0.45)],
-        ],
-        [[(0.9, 0.05), (0.4, 0), (0.2, 0.25), (0.7, 0.65), (0.6, 1), (0.2, 0.95), (0.2, 0.7), (0.85, 0.15)]],
-    ],
-    9: [
-        [[(0.85, 0.15), (0.45, 0), (0.1, 0.3), (0.5, 0.52), (0.85, 0.2), (0.85, 0.2), (0.8, 1)]],  # straight leg
-        [[(0.85, 0.15), (0.45, 0), (0.1, 0.25), (0.45, 0.5), (0.85, 0.2), (0.8, 0.6), (0.4, 1)]],  # bent leg
-        [[(0.85, 0.1), (0.4, 0), (0.15, 0.3), (0.5, 0.5), (0.85, 0.2), (0.85, 0.75), (0.45, 1), (0.1, 0.85)]],  # as a g
-        [[(0.8, 0.1), (0.35, 0), (0.1, 0.3), (0.45, 0.55), (0.8, 0.3), (0.8, 0.1), (0.6, 1)]],
-    ],
-}  # fmt: skip
+Shape = Sequence[Sequence[tuple[float, float]]]  # strokes, each a few points that a smooth line goes through; box 0..1
 
 CANVAS = 112  # pixels; large enough that 20 x 20 is anti-aliased from it
+FILLED = 0.7  # of the canvas, by the longer side of what is drawn
 
 
-def make_digits(count: int, seed: int) -> Digits:
-    """Digits drawn by a generator, each label as often as the others, prepared as a drawing on the canvas is.
+@dataclass(frozen=True)
+class Hand:
+    """How much a writer's lines differ from the model: means and standard deviations, or least and most."""
 
-    Returns:
-        images (count, 1, 28, 28) uint8 and labels (count,).
-    """
-    chance = np.random.default_rng(seed)
-    labels = np.arange(count) % 10
-    images = [np.round(255 * prepare(draw_digit(int(label), chance)).image) for label in labels]
-    pixels = torch.from_numpy(np.stack(images).astype(np.uint8))[:, None]  # (N, 28, 28) -> (N, 1, 28, 28)
-    return Digits(pixels, torch.from_numpy(labels))
+    slant: tuple[float, float]  # mean and standard deviation of the shift per unit of height
+    turn: float  # standard deviation, in radians
+    wide: tuple[float, float]  # least and most, of the width, the height being 1
+    waves: float  # standard deviation of slow bends, in units of the box
+    tremors: tuple[float, ...]  # standard deviation of fast shaking; one of these
+    # Least and most, in pixels of 112: as brushes from 8 to 40 on digits that fill a third to nearly all of 280.
+    pens: tuple[float, float] = (2.8, 31.0)
 
 
-def draw_digit(digit: int, chance: np.random.Generator) -> Ink:
-    """One digit in one of its styles, as some hand might draw it: (112, 112) uint8, 255 = pen."""
-    style = STYLES[digit][chance.integers(len(STYLES[digit]))]
-    control = [np.array(stroke) for stroke in style]
+LOOSE = Hand(slant=(0.15, 0.32), turn=0.12, wide=(0.4, 1.2), waves=0.03, tremors=(0, 0, 0.004, 0.01))
+# What people drew is bent already: a little more is as others would have drawn it.
+STEADY = Hand(slant=(0.15, 0.3), turn=0.1, wide=(0.75, 1.25), waves=0.012, tremors=(0, 0, 0, 0.005))
+
+
+def sketch(shape: Shape, chance: np.random.Generator) -> list[Points]:
+    """A shape as smooth lines, its points moved a little at random; one that stands twice stays a corner."""
+    control = [np.array(stroke, float) for stroke in shape]
     control = [points + chance.normal(0, 0.035, points.shape) * unrepeated(points) for points in control]
-    lines = bend([smooth(points) for points in control], chance)
-    if chance.random() < 0.15:
-        lines = [piece for line in lines for piece in break_line(line, chance)]
-    return rasterize(lines, width=math.exp(chance.uniform(math.log(3.5), math.log(28))))
+    return [smooth(points) for points in control]
+
+
+def draw(lines: list[Points], chance: np.random.Generator, hand: Hand) -> Ink:
+    """Lines as some hand draws them, with a pen of some width: (112, 112) uint8, 255 = pen."""
+    return rasterize(place(bend(lines, chance, hand)), math.exp(chance.uniform(*np.log(hand.pens))))
+
+
+def as_digits(drawings: Iterable[Ink], labels: Sequence[int]) -> Digits:
+    """Drawings (H, W) as the network sees them: images (N, 1, 28, 28) uint8, with their labels (N,)."""
+    images = np.stack([np.round(255 * prepare(ink).image).astype(np.uint8) for ink in drawings])
+    return Digits(torch.from_numpy(images)[:, None], torch.tensor(labels))  # (N, 28, 28) -> (N, 1, 28, 28)
 
 
 def unrepeated(points: Points) -> Points:
@@ -150,22 +81,31 @@ def through(points: Points, samples: int = 10) -> Points:
     return np.concatenate([*segments, points[-1:]])
 
 
-def bend(lines: list[Points], chance: np.random.Generator) -> list[Points]:
-    """Slant, turn, stretch and shake all lines together, then scale and move them onto the canvas, in pixels."""
-    slant, angle = chance.normal(0.1, 0.2), chance.normal(0, 0.12)
-    wide = chance.uniform(0.4, 1.0)
+def bend(lines: Sequence[Points], chance: np.random.Generator, hand: Hand) -> list[Points]:
+    """Slant, turn, stretch and shake all lines together, as this hand might; lines in a box of about 0..1."""
+    slant, angle, wide = chance.normal(*hand.slant), chance.normal(0, hand.turn), chance.uniform(*hand.wide)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     linear = turn @ np.array([[wide, -slant], [0, 1]])
-    waves, phases = chance.normal(0, 0.03, (2, 2)), chance.uniform(0, 2 * math.pi, (2, 2))
-    tremor = chance.choice([0, 0, 0.004, 0.01])
+    waves, phases = chance.normal(0, hand.waves, (2, 2)), chance.uniform(0, 2 * math.pi, (2, 2))
+    tremor = chance.choice(hand.tremors)
     bent = []
     for line in lines:
         swung = line + np.stack([waves[k] @ np.sin(5 * line.T + phases[k][:, None]) for k in (0, 1)], axis=1)
         bent.append(swung @ linear.T + chance.normal(0, tremor, line.shape))
-    low = np.min([line.min(axis=0) for line in bent], axis=0)
-    high = np.max([line.max(axis=0) for line in bent], axis=0)
-    scale = 0.7 * CANVAS / max(high - low)
-    return [CANVAS / 2 + (line - (low + high) / 2) * scale for line in bent]
+    return bent
+
+
+def place(lines: Sequence[Points], side: int = CANVAS, size: float = FILLED * CANVAS) -> list[Points]:
+    """Lines scaled so that the longer side of their box has `size` pixels, in the middle of a canvas."""
+    low, extent = box(lines)
+    scale = size / max(extent.max(), 1e-9)
+    return [side / 2 + (line - low - extent / 2) * scale for line in lines]
+
+
+def box(lines: Sequence[Points]) -> tuple[Points, Points]:
+    """The upper left corner (2,) of the smallest box around all lines, and its width and height (2,)."""
+    points = np.concatenate(lines)
+    return points.min(axis=0), np.ptp(points, axis=0)
 
 
 def break_line(line: Points, chance: np.random.Generator) -> list[Points]:
@@ -174,13 +114,13 @@ def break_line(line: Points, chance: np.random.Generator) -> list[Points]:
     return [piece for piece in (line[:at], line[at + 1 :]) if len(piece) > 1]
 
 
-def rasterize(lines: list[Points], width: float) -> Ink:
-    """Lines in pixels drawn with a round pen: (112, 112) uint8, anti-aliased by drawing at twice the size."""
-    picture = Image.new("L", (2 * CANVAS, 2 * CANVAS))
+def rasterize(lines: Sequence[Points], width: float, side: int = CANVAS) -> Ink:
+    """Lines in pixels drawn with a round pen: (side, side) uint8, anti-aliased by drawing at twice the size."""
+    picture = Image.new("L", (2 * side, 2 * side))
     pen = ImageDraw.Draw(picture)
     for line in lines:
         points = [(2 * x, 2 * y) for x, y in line.tolist()]
-        pen.line(points, fill=255, width=max(1, round(2 * width)), joint="curve")
-        for x, y in (points[0], points[-1]):
+        pen.line(points, fill=255, width=max(1, round(2 * width)))
+        for x, y in points:
             pen.ellipse([x - width, y - width, x + width, y + width], fill=255)
-    return np.asarray(picture.resize((CANVAS, CANVAS), Image.Resampling.BOX))
+    return np.asarray(picture.resize((side, side), Image.Resampling.BOX))

@@ -18,7 +18,8 @@ from mnist_core.data import Digits, make_loader
 from mnist_core.devices import find_device, find_precision
 from mnist_core.errors import ConfigError, DataError, TrainingError
 from mnist_core.models import build_model
-from mnist_core.strokes import make_digits
+from mnist_core.nondigits import make_non_digits
+from mnist_core.styles import make_digits
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 
@@ -133,14 +134,15 @@ def train_epoch(
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """The model in eval mode and without gradients; every module gets back the mode that it was found in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    in_training = [module for module in model.modules() if module.training]
+    for module in in_training:
+        module.training = False
     try:
         with torch.no_grad():
             yield
     finally:
-        for module, mode in modes:
-            module.training = mode
+        for module in in_training:
+            module.training = True
 
 
 def evaluate(
@@ -211,6 +213,8 @@ def train(
     digits = digits.first(config.train_images)
     if config.made_digits:
         digits = digits.joined(make_digits(config.made_digits, config.seed))
+    if config.non_digits:
+        digits = digits.joined(make_non_digits(config.non_digits, config.seed))
     check_fit(model, digits, "training")
     if test is not None:
         check_fit(model, test, "test")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from mnist_core import RECIPES, TrainConfig
+from mnist_core import MODELS, RECIPES, TrainConfig
 from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES, OneHotMSELoss
 from mnist_core.errors import ConfigError
 
@@ -34,6 +34,7 @@ NONSENSE = {
     "augment": [0, 1, "yes", None],
     "train_images": [0, -1, 1_000_001, 100.0, "100", True, NAN],
     "made_digits": [-1, 100_001, 10.0, "10", None, True, NAN, INFINITE],
+    "non_digits": [-1, 100_001, 10.0, "10", None, True, NAN, INFINITE, 5],
     "seed": [-1, 2**63, 1.0, "0", None, True, NAN],
     "device": ["tpu", "cuda:1", "", None, 0, torch.device("cpu")],
     "precision": ["float16", "", None, 32, torch.float32],
@@ -75,6 +76,17 @@ def test_nonsense_is_refused_with_field_value_and_bound(field, value) -> None:
 def test_the_bounds_themselves_are_allowed(field, least, most) -> None:
     for value in (least, most):
         assert getattr(TrainConfig(**{field: value}), field) == value
+
+
+@pytest.mark.parametrize("count", [0, 100_000])
+def test_a_model_that_refuses_can_learn_from_drawings_that_are_no_digit(count) -> None:
+    assert TrainConfig(model="deep_cnn", model_options={"refuses": True}, non_digits=count).non_digits == count
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "deep_cnn"])
+def test_drawings_that_are_no_digit_need_a_model_that_refuses(model) -> None:
+    with pytest.raises(ConfigError, match="non_digits is 1, but it must be 0, or the model deep_cnn with the option"):
+        TrainConfig(model=model, non_digits=1)
 
 
 def test_a_bad_model_option_is_refused_by_its_own_name() -> None:

@@ -71,6 +71,22 @@ def test_the_cnn_is_convolve_relu_halve_twice_and_one_matrix_product() -> None:
     torch.testing.assert_close(model(images), features.reshape(8, -1) @ out.T + out_bias)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_fast_cnn_convolves_takes_the_largest_and_norms_thrice_and_multiplies_once(channels) -> None:
+    model, images = build_model("fast_cnn", input_channels=channels), random_images(8, channels)
+    first, gain1, shift1, second, gain2, shift2, third, gain3, shift3, out, out_bias = model.parameters()
+
+    def normed(features: torch.Tensor, gain: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        features = features.contiguous()  # the model has the channels of a pixel side by side; here the pixels are
+        return F.batch_norm(features, None, None, gain, shift, training=True).relu()
+
+    features = normed(F.max_pool2d(F.conv2d(images, first.contiguous(), stride=2), 2), gain1, shift1)
+    features = normed(F.max_pool2d(F.conv2d(features, second.contiguous(), padding=1), 2), gain2, shift2)
+    features = normed(F.conv2d(features, third.contiguous(), padding=1), gain3, shift3)
+    by_hand = torch.einsum("ncyx,oyxc->no", features, out.reshape(10, 3, 3, 64)) + out_bias
+    torch.testing.assert_close(model(images), by_hand, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "by_hand"),
     [
@@ -79,12 +95,11 @@ def test_the_cnn_is_convolve_relu_halve_twice_and_one_matrix_product() -> None:
         ("cnn", (9 * 16 + 16) + (9 * 16 * 32 + 32) + (7 * 7 * 32 * 10 + 10)),
         (
             "fast_cnn",
-            (25 * 16 + 2 * 16) + (9 * 16 * 32 + 2 * 32) + (9 * 32 * 64 + 2 * 64) + (7 * 7 * 64 * 10 + 10),
+            (25 * 24 + 2 * 24) + (9 * 24 * 32 + 2 * 32) + (9 * 32 * 64 + 2 * 64) + (3 * 3 * 64 * 10 + 10),
         ),
         (
             "deep_cnn",
-            (9 * 24 + 2 * 24)
-            + (9 * 24 * 24 + 2 * 24)
+            (25 * 24 + 2 * 24)
             + (9 * 24 * 48 + 2 * 48)
             + (9 * 48 * 48 + 2 * 48)
             + (9 * 48 * 96 + 2 * 96)
@@ -199,12 +214,22 @@ def test_hidden_sizes_are_the_sizes_of_the_layers(name) -> None:
     [
         ("cnn", [3, 5, 7], [3, 5, 7]),
         ("fast_cnn", [3, 5, 7], [3, 5, 7]),
-        ("deep_cnn", [3, 5, 7], [3, 3, 5, 5, 7, 7]),
+        ("deep_cnn", [3, 5, 7], [3, 5, 5, 7, 7]),
     ],
 )
 def test_channels_are_the_widths_of_the_convolutions(name, channels, expected) -> None:
     model = build_model(name, channels=channels)
     assert [module.out_channels for module in model.modules() if isinstance(module, nn.Conv2d)] == expected
+
+
+def test_a_network_that_refuses_has_an_eleventh_logit_in_training_only() -> None:
+    model = build_model("deep_cnn", refuses=True, dropout=0.0)
+    images = random_images(4, 1, 28)
+    in_training = model.train()(images)
+    assert in_training.shape == (4, 11)
+    assert (in_training[:, 10] == 0).all()
+    assert model.eval()(images).shape == (4, 10)
+    assert build_model("deep_cnn").train()(images).shape == (4, 10)
 
 
 def test_a_network_remembers_what_it_is() -> None:

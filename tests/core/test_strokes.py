@@ -1,12 +1,27 @@
-"""The generator of digits in many styles."""
+"""Lines through points, bent as hands bend them, drawn with a round pen."""
 
 import numpy as np
 import pytest
-import torch
 
-from mnist_core import load_model, make_loader
-from mnist_core.strokes import CANVAS, STYLES, break_line, draw_digit, make_digits, rasterize, smooth, through
-from mnist_core.training import evaluate
+from mnist_core import prepare
+from mnist_core.strokes import (
+    CANVAS,
+    LOOSE,
+    STEADY,
+    Hand,
+    as_digits,
+    bend,
+    box,
+    break_line,
+    draw,
+    place,
+    rasterize,
+    smooth,
+    through,
+)
+
+STILL = Hand(slant=(0, 0), turn=0, wide=(1, 1), waves=0, tremors=(0,), pens=(8, 8))
+CORNER = [np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0]])]
 
 
 def test_a_smooth_line_goes_through_every_point_that_it_was_given() -> None:
@@ -41,24 +56,45 @@ def test_a_broken_line_has_lost_points_in_its_middle_only() -> None:
     assert all(point in line.tolist() for piece in pieces for point in piece.tolist())
 
 
-@pytest.mark.parametrize("digit", STYLES)
-def test_every_digit_is_drawn_inside_the_canvas(digit: int) -> None:
-    chance = np.random.default_rng(digit)
-    for _ in range(20):
-        ink = draw_digit(digit, chance)
-        assert ink.dtype == np.uint8
+def test_a_pen_is_round_at_every_point_and_as_wide_in_each_direction() -> None:
+    ink = rasterize([np.array([[30.0, 30.0], [80.0, 30.0], [80.0, 80.0]])], width=20, side=120)
+    assert ink.shape == (120, 120)
+    rows, columns = np.flatnonzero((ink > 127).any(axis=1)), np.flatnonzero((ink > 127).any(axis=0))
+    assert (rows[0], rows[-1]) == (pytest.approx(20, abs=1), pytest.approx(90, abs=1))
+    assert (columns[0], columns[-1]) == (pytest.approx(20, abs=1), pytest.approx(90, abs=1))
+    assert ink[21, 89] == 0  # the corner's outside is round
+
+
+def test_a_still_hand_changes_nothing() -> None:
+    (bent,) = bend(CORNER, np.random.default_rng(0), STILL)
+    assert bent == pytest.approx(CORNER[0])
+
+
+def test_a_slanted_hand_shifts_by_height() -> None:
+    hand = Hand(slant=(0.5, 0), turn=0, wide=(1, 1), waves=0, tremors=(0,))
+    (bent,) = bend(CORNER, np.random.default_rng(0), hand)
+    assert bent == pytest.approx(np.array([[0, 0], [1, 0], [0, 2]]))
+
+
+def test_lines_are_placed_in_the_middle_with_the_longer_side_as_asked() -> None:
+    low, extent = box(place(CORNER, side=280, size=200))
+    assert extent == pytest.approx([100, 200])
+    assert low == pytest.approx([90, 40])
+
+
+@pytest.mark.parametrize("hand", [LOOSE, STEADY])
+def test_no_hand_draws_over_the_edge(hand: Hand) -> None:
+    chance = np.random.default_rng(0)
+    for _ in range(50):
+        ink = draw(CORNER, chance, hand)
+        assert ink.shape == (CANVAS, CANVAS)
         assert ink.max() == 255
         assert ink[0].max() == ink[-1].max() == ink[:, 0].max() == ink[:, -1].max() == 0
 
 
-def test_made_digits_hold_every_label_as_often_and_depend_on_the_seed_alone() -> None:
-    first, again, other = make_digits(200, seed=1), make_digits(200, seed=1), make_digits(200, seed=2)
-    assert torch.bincount(first.labels).tolist() == [20] * 10
-    assert first.images.shape == (200, 1, 28, 28)
-    assert torch.equal(first.images, again.images)
-    assert not torch.equal(first.images, other.images)
-
-
-def test_the_shipped_network_reads_made_digits_that_it_has_not_seen() -> None:
-    unseen = make_digits(1000, seed=999)
-    assert evaluate(load_model(), make_loader(unseen, 500), "cpu").accuracy > 0.97
+def test_drawings_become_digits_as_prepare_makes_them() -> None:
+    ink = rasterize(place(CORNER), 8)
+    digits = as_digits([ink, ink.T], [3, 10])
+    assert digits.images.shape == (2, 1, 28, 28)
+    assert digits.labels.tolist() == [3, 10]
+    assert np.abs(digits.images[1, 0].numpy() / 255 - prepare(ink.T).image).max() < 1 / 255
