@@ -1,0 +1,96 @@
+"""Make the shipped network: python -m mnist_core.pretrain --strokes train_strokes.json.gz
+
+It learns from MNIST's training images, from digits that people drew, from made digits in the styles of the world, and
+from drawings that are no digit, all of them warped anew in each epoch. Kept out of the training are 5,000 of MNIST's
+training images and the digits of three writers: by them, confidence and refusal are set. MNIST's test images and the
+digits of six more writers are used for nothing but the numbers that benchmarks/quality.py prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+from mnist_core.calibration import calibrate
+from mnist_core.config import RECIPES
+from mnist_core.console import checked_output, print_error, shown
+from mnist_core.data import Digits, load_mnist
+from mnist_core.errors import DataError, DigitPlaygroundError
+from mnist_core.people import Person, by_writers, read_people, render, writers_of
+from mnist_core.training import build_seeded_model, train
+from mnist_core.weights import save_weights, shipped_path
+
+KEPT_IMAGES = 5_000  # the last of MNIST's training images
+KEPT_WRITERS, REPORTED_WRITERS = 3, 6  # the last of all writers, in this order
+COPIES = 6  # of each digit that a person drew, every one bent otherwise and with another pen
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is trained on, and what confidence and refusal are set by: MNIST's, and people's."""
+
+    known: Digits
+    kept: tuple[Digits, Digits]
+
+
+def split_people(people: Sequence[Person]) -> tuple[list[Person], list[Person], list[Person]]:
+    """People's digits to train on, to calibrate by, and to report on: no writer is in two of them.
+
+    Raises:
+        DataError: when there are too few writers for that.
+    """
+    writers = writers_of(people)
+    fewest = 1 + KEPT_WRITERS + REPORTED_WRITERS
+    if len(writers) < fewest:
+        raise DataError(f"The digits of at least {fewest} writers are needed; these are of {len(writers)}.")
+    kept, reported = writers[-KEPT_WRITERS - REPORTED_WRITERS : -REPORTED_WRITERS], writers[-REPORTED_WRITERS:]
+    known = [writer for writer in writers if writer not in kept + reported]
+    return by_writers(people, known), by_writers(people, kept), by_writers(people, reported)
+
+
+def gather(people: Sequence[Person], seed: int) -> Material:
+    """MNIST's and people's digits, apart for training and for calibration."""
+    mnist = load_mnist("train")
+    known, kept, _ = split_people(people)
+    last = Digits(mnist.images[-KEPT_IMAGES:], mnist.labels[-KEPT_IMAGES:])
+    return Material(
+        mnist.first(len(mnist) - KEPT_IMAGES).joined(render(known, COPIES, seed)), (last, render(kept, COPIES, seed))
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Train, calibrate, save."""
+    parser = argparse.ArgumentParser(
+        "python -m mnist_core.pretrain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--strokes", type=Path, required=True, help="people's digits: see models/README.md")
+    parser.add_argument("--out", default=str(shipped_path()), help="where the weights go (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=RECIPES["best"].epochs, help="%(default)s")
+    arguments = parser.parse_args(words)
+    try:
+        out = checked_output(arguments.out)
+        config = replace(RECIPES["best"], seed=arguments.seed, epochs=arguments.epochs)
+        material = gather(read_people(arguments.strokes), config.seed)
+        model = build_seeded_model(config)
+        started = perf_counter()
+        for _ in shown(train(model, material.known, config, test=material.kept[0]), config.epochs):
+            pass
+        temperature, constant = calibrate(model.cpu(), material.kept)
+        save_weights(model, out)
+    except DigitPlaygroundError as error:
+        print_error(error)
+        return 1
+    print(
+        f"Trained in {(perf_counter() - started) / 60:.0f} min; temperature {temperature:.2f}, constant {constant:.2f}."
+    )
+    print(f"The weights are saved in {out}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The command that makes the shipped network, on a small scale."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_core import RECIPES, load_mnist, load_model
+from mnist_core.people import read_people
+from mnist_core.pretrain import KEPT_IMAGES, gather, main
+
+SMALL = replace(
+    RECIPES["best"], model_options={"channels": (2, 2, 2), "refuses": True}, epochs=1, train_images=300, made_digits=20,
+    non_digits=20,
+)  # fmt: skip
+
+
+@pytest.fixture
+def strokes(tmp_path: Path) -> Path:
+    """Digits of ten writers, four each."""
+    chance = np.random.default_rng(0)
+    people = [
+        {"label": number % 10, "writer": f"w{number % 10}", "strokes": [chance.uniform(0, 500, (9, 2)).tolist()]}
+        for number in range(40)
+    ]
+    path = tmp_path / "strokes.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(people).encode()))
+    return path
+
+
+def test_what_is_kept_out_of_the_training_is_in_no_part_of_it(strokes: Path) -> None:
+    material = gather(read_people(strokes), seed=0)
+    mnist = load_mnist("train")
+    trained, (kept, kept_people) = material.known, material.kept
+    assert len(kept) == KEPT_IMAGES
+    assert (kept.images == mnist.images[-KEPT_IMAGES:]).all()
+    assert (trained.images[: 60_000 - KEPT_IMAGES] == mnist.images[:-KEPT_IMAGES]).all()
+    of_people = {image.numpy().tobytes() for image in trained.images[60_000 - KEPT_IMAGES :]}
+    assert of_people
+    assert not of_people & {image.numpy().tobytes() for image in kept_people.images}
+
+
+def test_one_command_trains_calibrates_and_saves(strokes: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(RECIPES, "best", SMALL)
+    out = tmp_path / "made.safetensors"
+    assert main(["--strokes", str(strokes), "--out", str(out), "--epochs", "1"]) == 0
+    model = load_model(out)
+    assert model.refuses
+    assert model.architecture["options"]["channels"] == (2, 2, 2)
+    printed = capsys.readouterr().out
+    assert "temperature" in printed
+    assert str(out) in printed
+
+
+def test_without_people_there_is_an_error_and_the_old_weights_stay(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "made.safetensors"
+    out.write_bytes(b"old")
+    assert main(["--strokes", str(tmp_path / "nowhere.json.gz"), "--out", str(out)]) == 1
+    assert "nowhere.json.gz" in capsys.readouterr().err
+    assert out.read_bytes() == b"old"
+
+
+def test_too_few_writers_are_refused(strokes: Path, tmp_path: Path, capsys) -> None:
+    few = tmp_path / "few.json.gz"
+    few.write_bytes(gzip.compress(json.dumps(json.loads(gzip.decompress(strokes.read_bytes()))[:5]).encode()))
+    assert main(["--strokes", str(few), "--out", str(tmp_path / "made.pth")]) == 1
+    assert "10 writers" in capsys.readouterr().err
