@@ -6,6 +6,7 @@ from mnist_core.drawing import Prepared, prepare
 from mnist_core.models import MODELS, build_model
 from mnist_core.prediction import Prediction, classify
 from mnist_core.runs import TrainingRun
+from mnist_core.segmentation import Reading, read_number
 from mnist_core.training import BatchDone, EpochDone, Evaluation, evaluate, train, train_epoch, train_step
 from mnist_core.weights import load_model, load_weights, save_weights
 
@@ -18,6 +19,7 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "Prepared",
+    "Reading",
     "TrainConfig",
     "TrainingRun",
     "build_model",
@@ -29,6 +31,7 @@ __all__ = [
     "load_weights",
     "make_loader",
     "prepare",
+    "read_number",
     "save_weights",
     "train",
     "train_epoch",

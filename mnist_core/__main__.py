@@ -7,27 +7,24 @@ import copy
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from torch import nn
-from tqdm import tqdm
 
 from mnist_core.config import NAMED, NUMBERS, RECIPES, SWITCHES, WHOLE_NUMBERS, TrainConfig
+from mnist_core.console import checked_output, percent, print_error, shown
 from mnist_core.data import DATA_SETS, Digits, load_digits, make_loader
 from mnist_core.devices import available_devices, find_device, find_precision
-from mnist_core.errors import DigitPlaygroundError, DrawingError, TrainingError, WeightsError
+from mnist_core.errors import DigitPlaygroundError, DrawingError, TrainingError
 from mnist_core.models import MODELS, count_parameters, model_options
 from mnist_core.pictures import read_picture
-from mnist_core.prediction import Prediction, classify
-from mnist_core.training import BatchDone, EpochDone, Evaluation, build_seeded_model, check_fit, evaluate, train
+from mnist_core.segmentation import Reading, read_number
+from mnist_core.training import EpochDone, Evaluation, build_seeded_model, check_fit, evaluate, train
 from mnist_core.weights import FORMATS, load_model, save_weights
 
-LINE_EVERY = 100  # batches
 FAILED, INTERRUPTED = 1, 130  # exit codes; 130 is a shell's own for Ctrl+C
 
 
@@ -49,11 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit would complain
         return FAILED
-
-
-def print_error(error: DigitPlaygroundError) -> None:
-    """One line to stderr, whatever the message holds."""
-    print("Error:", " ".join(str(error).split()), file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     prediction = commands.add_parser("predict", help="read digits in pictures", description=run_predict.__doc__)
     prediction.set_defaults(run=run_predict)
-    prediction.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one digit")
+    prediction.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of a digit or a number")
     prediction.add_argument("--weights", metavar="FILE", help="the network that reads (the shipped one)")
     return parser
 
@@ -131,7 +123,8 @@ def chosen_config(command: argparse.Namespace) -> TrainConfig:
     model = given.get("model", recipe.model)
     options = dict(recipe.model_options) if model == recipe.model else model_options(model)
     options |= {name: as_type_of(options.get(name), value) for name, value in given.get("model_options", ())}
-    return replace(recipe, **given | {"model_options": options})
+    cannot_refuse = {} if options.get("refuses") else {"non_digits": 0}
+    return replace(recipe, **cannot_refuse | given | {"model_options": options})
 
 
 def as_type_of(default: object, text: str) -> Any:
@@ -139,6 +132,8 @@ def as_type_of(default: object, text: str) -> Any:
     try:
         if isinstance(default, tuple):
             return tuple(int(number) for number in text.split(",")) if text else ()
+        if isinstance(default, bool):
+            return {"true": True, "false": False}.get(text.lower(), text)
         return text if default is None else type(default)(text)  # type: ignore[call-arg]
     except ValueError:
         return text
@@ -155,14 +150,10 @@ def run_train(command: argparse.Namespace) -> int:
     started = perf_counter()
     step, last_epoch, weights = 0, None, {}
     try:
-        with tqdm(unit="batch", disable=None, dynamic_ncols=True) as bar:  # None: only on a terminal
-            for event in train(model, digits, config, test=test):
-                step = event.step
-                if isinstance(event, BatchDone):
-                    show_batch(event, config.epochs, bar)
-                else:
-                    show_epoch(event)
-                    last_epoch, weights = event, copy.deepcopy(model.state_dict())
+        for event in shown(train(model, digits, config, test=test), config.epochs):
+            step = event.step
+            if isinstance(event, EpochDone):
+                last_epoch, weights = event, copy.deepcopy(model.state_dict())
     except (KeyboardInterrupt, BrokenPipeError):
         if not step:
             raise
@@ -194,53 +185,6 @@ def print_start(data: str, digits: Digits, test: Digits, model: nn.Module, confi
     print(f"Data: {data}, {len(digits):,} training images and {len(test):,} test images")
 
 
-def checked_output(name: str) -> Path:
-    """The path of the weights to come, once it is certain that they can be written there.
-
-    Raises:
-        WeightsError: says what to change; better before the training than after it.
-    """
-    path = Path(name)
-    if path.suffix not in FORMATS:
-        raise WeightsError(f"--out is {name!r}, but it must end in {' or '.join(FORMATS)}.")
-    if path.is_dir():
-        raise WeightsError(f"--out is {name!r}, which is a folder. Give the name of a file.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            return path
-    except OSError as error:
-        raise WeightsError(f"Nothing can be written to {path.parent} ({error.strerror}). Change --out.") from error
-
-
-def show_batch(event: BatchDone, epochs: int, bar: tqdm[Any]) -> None:
-    """Move the bar on, and every 100 batches print a line."""
-    bar.total = epochs * event.batches
-    bar.update()
-    if event.batch % LINE_EVERY == 0:
-        tqdm.write(
-            f"epoch {event.epoch}, batch {event.batch} of {event.batches}: loss {event.running_loss:#.4g}, "
-            f"accuracy {percent(event.running_accuracy)}, {event.images / event.seconds:,.0f} images/s"
-        )
-
-
-def show_epoch(event: EpochDone) -> None:
-    """One line about an epoch, another when the network gets no better."""
-    tqdm.write(
-        f"Epoch {event.epoch} of {event.epochs}: "
-        f"training loss {event.train_loss:#.4g}, accuracy {percent(event.train_accuracy)}; "
-        f"test loss {event.test_loss:#.4g}, accuracy {percent(event.test_accuracy)}; "
-        f"{event.seconds:.1f} s + {event.test_seconds:.1f} s"
-    )
-    if event.stalled and event.epoch < event.epochs:
-        tqdm.write("The test accuracy gets no better: you may stop here (Ctrl+C saves the weights).")
-
-
-def percent(share: float | None) -> str:
-    """0.98765 -> "98.77 %"."""
-    return "-" if share is None else f"{100 * share:.2f} %"
-
-
 def run_evaluate(command: argparse.Namespace) -> int:
     """Test a network: its loss, its accuracy, which digits it knows and which it takes for others."""
     model = load_model(command.weights)
@@ -263,24 +207,28 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def run_predict(command: argparse.Namespace) -> int:
-    """Read the digit in each picture, whether it is drawn dark on light or light on dark."""
-    model = load_model(command.weights)
+    """Read the digit, or the number, in each picture, whether it is written dark on light or light on dark."""
+    model, shipped = load_model(command.weights), load_model()
     code = 0
     for name in command.images:
         try:
-            print(f"{name}: {answer(classify(model, read_picture(name)))}")
+            print(f"{name}: {answer(read_number(model, read_picture(name), cutter=shipped))}")
         except DrawingError as error:
             print_error(error)
             code = FAILED
     return code
 
 
-def answer(prediction: Prediction) -> str:
-    """Verdict, confidence and the ten probabilities: "a 7, 97.12 %  (0: 0.000, 1: 0.001, ...)"."""
-    if prediction.digit is None:
-        return prediction.verdict
-    shares = ", ".join(f"{digit}: {share:.3f}" for digit, share in enumerate(prediction.probabilities))
-    return f"{prediction.verdict}, {percent(prediction.confidence)}  ({shares})"
+def answer(reading: Reading) -> str:
+    """A digit with its ten probabilities: "a 7, 97.12 %  (0: 0.000, 1: 0.001, ...)", or a number, digit by digit."""
+    if reading.number is not None:
+        each = ", ".join(f"{part.prediction.verdict}: {percent(part.prediction.confidence)}" for part in reading.parts)
+        return f"the number {reading.number}  ({each})"
+    whole = reading.whole
+    if whole.digit is None:
+        return whole.verdict
+    shares = ", ".join(f"{digit}: {share:.3f}" for digit, share in enumerate(whole.probabilities))
+    return f"{whole.verdict}, {percent(whole.confidence)}  ({shares})"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_core.data import normalize
-from mnist_core.drawing import Ink, Pixels, Prepared, prepare
+from mnist_core.drawing import FAINTEST, Ink, Pixels, Prepared, prepare
 from mnist_core.training import evaluation_mode
 
 SURE = 0.8  # from this probability on, one digit is named
@@ -25,9 +25,9 @@ class Prediction:
     Attributes:
         probabilities: (10,) float32, summing to 1; all equal when nothing was drawn.
         digit: the most probable one, 0..9, or None when there is no digit to read.
-        confidence: its probability, 0..1.
+        confidence: its probability, 0..1; 0 where digit is None.
         candidates: the digits that come into question, most probable first.
-        verdict: in words: "a 7", "not sure: 1 or 7", "nothing drawn yet".
+        verdict: in words: "a 7", "not sure: 1 or 7", "nothing drawn yet", "I don't see a digit", "two digits?".
         prepared: the drawing as the network saw it.
     """
 
@@ -52,7 +52,10 @@ def classify(model: nn.Module, ink: Ink) -> Prediction:
     if prepared.is_blank or prepared.is_dot:
         verdict = "nothing drawn yet" if prepared.is_blank else "only a dot so far"
         return Prediction(np.full(10, 0.1, np.float32), None, 0.0, (), verdict, prepared)
-    probabilities = predict_probabilities(model, prepared.image)
+    logits = predict_logits(model, prepared.image[None])[0]  # (1, 28, 28) -> (1, 10) -> (10,)
+    probabilities = logits.softmax(dim=0).numpy()
+    if getattr(model, "refuses", False) and logits.logsumexp(dim=0) < 0:
+        return Prediction(probabilities, None, 0.0, (), refusal(prepared), prepared)
     candidates = likely_digits(probabilities)
     digit = candidates[0]
     return Prediction(probabilities, digit, float(probabilities[digit]), candidates, describe(candidates), prepared)
@@ -60,20 +63,30 @@ def classify(model: nn.Module, ink: Ink) -> Prediction:
 
 def predict_probabilities(model: nn.Module, image: Pixels) -> NDArray[np.float32]:
     """The ten probabilities for one prepared image: (28, 28) float32 0..1 -> (10,) float32."""
-    images = as_input(image, model)
+    return np.asarray(predict_logits(model, image[None])[0].softmax(dim=0).numpy(), dtype=np.float32)
+
+
+def predict_logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
+    """What the model says of prepared images, in eval mode and without gradients: (N, 28, 28) 0..1 -> (N, 10)."""
     with evaluation_mode(model):
-        logits = model(images)  # (1, C, H, W) -> (1, 10)
-    return np.asarray(logits.float().softmax(dim=1)[0].cpu().numpy(), dtype=np.float32)
+        logits: Tensor = model(as_input(images, model))  # (N, C, H, W) -> (N, 10)
+    return logits.float().cpu()
 
 
-def as_input(image: Pixels, model: nn.Module) -> Tensor:
-    """A prepared image as a batch of one of the shape that the model takes: (28, 28) -> (1, C, H, W), normalised."""
+def as_input(images: NDArray[np.float32], model: nn.Module) -> Tensor:
+    """Prepared images as a batch of the shape that the model takes: (N, 28, 28) -> (N, C, H, W), normalised."""
     channels, height, width = getattr(model, "input_shape", (1, 28, 28))
-    images = torch.from_numpy(image)[None, None].expand(1, channels, *image.shape)  # (28, 28) -> (1, C, 28, 28)
-    if (height, width) != image.shape:
-        images = F.interpolate(images, (height, width), mode="bilinear", align_corners=False)
+    count, *size = images.shape
+    batch = torch.from_numpy(images)[:, None].expand(count, channels, *size)  # (N, 28, 28) -> (N, C, 28, 28)
+    if [height, width] != size:
+        batch = F.interpolate(batch, (height, width), mode="bilinear", align_corners=False)
     first = next(model.parameters())
-    return normalize(images).to(first.device)
+    return normalize(batch).to(first.device)
+
+
+def refusal(prepared: Prepared) -> str:
+    """What to say of a drawing that is no digit: "two digits?" when strokes stand side by side."""
+    return "two digits?" if stand_side_by_side(prepared.stages[1].image) else "I don't see a digit"
 
 
 def likely_digits(probabilities: NDArray[np.float32]) -> tuple[int, ...]:
@@ -82,6 +95,14 @@ def likely_digits(probabilities: NDArray[np.float32]) -> tuple[int, ...]:
     if probabilities[order[0]] >= SURE:
         return (order[0],)
     return tuple(order[:2]) + tuple(digit for digit in order[2:3] if probabilities[digit] >= CANDIDATE)
+
+
+def stand_side_by_side(cropped: Ink) -> bool:
+    """Whether two strokes, each of half the height or more, have nothing but paper between them: (h, w)."""
+    drawn = cropped >= FAINTEST
+    columns = np.flatnonzero(~drawn.any(axis=0))
+    sides = [side for side in np.split(drawn, columns, axis=1) if side.any()]
+    return sum(bool(np.ptp(np.flatnonzero(side.any(axis=1))) >= len(drawn) / 2) for side in sides) >= 2
 
 
 def describe(candidates: tuple[int, ...]) -> str:

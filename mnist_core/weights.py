@@ -101,7 +101,8 @@ def load_model(path: Path | str | bytes | None = None) -> nn.Module:
     model = model_for(state, architecture)
     check_state(state, model)
     model.load_state_dict(state, assign=True)
-    return model.eval().requires_grad_(False)
+    # As the networks lay out their images; else the weights would be copied for each of them.
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def shipped_path() -> Path:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -89,8 +90,18 @@ def test_every_field_can_be_replaced() -> None:
         model_options={"hidden_sizes": (256, 128), "dropout": 0.2, "activation": "gelu"},
     )  # fmt: skip
     assert config_of(*arguments.split()) == expected
-    plain = TrainConfig()
-    assert [name for name, value in plain.as_dict().items() if expected.as_dict()[name] == value] == []
+    plain, replaced = TrainConfig().as_dict(), expected.as_dict()
+    assert [name for name, value in plain.items() if replaced[name] == value] == [
+        "non_digits"
+    ]  # an MLP refuses nothing
+
+
+def test_a_model_that_cannot_refuse_is_given_no_drawings_to_refuse() -> None:
+    assert RECIPES["best"].non_digits
+    assert config_of("--recipe", "best", "--model", "mlp").non_digits == 0
+    assert config_of("--recipe", "best", "--option", "refuses=false").non_digits == 0
+    config = config_of("--model", "deep_cnn", "--option", "refuses=true", "--non-digits", "5")
+    assert (config.model_options["refuses"], config.non_digits) == (True, 5)
 
 
 def test_switches_can_be_turned_off() -> None:
@@ -375,6 +386,16 @@ def test_predict_reads_digits_light_on_dark_and_dark_on_light(
         right += shares.index(max(shares)) == label
     assert right >= 36
     assert [line.partition(": ")[2] for line in lines[::2]] == [line.partition(": ")[2] for line in lines[1::2]]
+
+
+def test_predict_reads_a_number_digit_by_digit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = load_mnist("test")
+    digits = [test.images[index, 0].numpy() for index in (0, 1, 2)]
+    path = tmp_path / "number.png"
+    Image.fromarray(np.hstack(digits)).resize((336, 112)).save(path)
+    assert main(["predict", str(path)]) == 0
+    said = capsys.readouterr().out.removeprefix(f"{path}: ")
+    assert re.fullmatch(r"the number 721  \(a 7: [\d.]+ %, a 2: [\d.]+ %, a 1: [\d.]+ %\)\n", said)
 
 
 def test_predict_reads_the_rest_when_one_picture_cannot_be_read(weights: Path, tmp_path: Path) -> None:

@@ -74,6 +74,37 @@ def test_every_digit_has_its_article() -> None:
     ]  # fmt: skip
 
 
+class Refusing(Answering):
+    """A model that was trained to refuse: `evidence` is its logsumexp, below 0 when it saw no digit."""
+
+    refuses = True
+
+    def __init__(self, evidence: float, **probabilities: float) -> None:
+        super().__init__(**probabilities)
+        self.logits.data += evidence
+
+
+def test_what_is_no_digit_is_refused_whatever_it_resembles_most(seven) -> None:
+    prediction = classify(Refusing(-0.01, p7=0.97), seven)
+    assert prediction.verdict == "I don't see a digit"
+    assert (prediction.digit, prediction.confidence, prediction.candidates) == (None, 0.0, ())
+    assert prediction.probabilities[7] == pytest.approx(0.97)
+    assert classify(Refusing(0.01, p7=0.97), seven).digit == 7
+
+
+def test_refused_strokes_that_stand_side_by_side_may_be_two_digits(draw) -> None:
+    pair = np.maximum(draw([(80, 60), (80, 200)]), draw([(200, 60), (200, 200)]))
+    assert classify(Refusing(-1), pair).verdict == "two digits?"
+    dot_beside = np.maximum(draw([(80, 60), (80, 200)]), draw([(200, 60), (200, 70)]))
+    assert classify(Refusing(-1), dot_beside).verdict == "I don't see a digit"
+
+
+def test_only_a_network_that_was_trained_to_refuse_does(seven) -> None:
+    model = Answering(p7=0.97)
+    model.logits.data -= 100
+    assert classify(model, seven).digit == 7
+
+
 def test_a_network_without_any_idea_names_no_more_than_three_digits() -> None:
     assert len(likely_digits(np.full(10, 0.1, np.float32))) in (2, 3)
 

@@ -1,0 +1,205 @@
+"""Several digits side by side, read as a number: the drawing is cut into digits where that explains it best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mnist_core.drawing import FAINTEST, Ink, Prepared, prepare
+from mnist_core.parts import label_parts
+from mnist_core.prediction import Prediction, classify, predict_logits
+
+MOST_PIECES = 16  # more are joined with their neighbours
+MOST_PIECES_A_DIGIT = 8
+SMALLEST_PIECE = 0.02  # as a share of the largest; less is a speck
+NEXT_DIGIT = 0.5  # what it costs to see one digit more, in nats: one digit is far more often drawn than several
+WIDE = 0.9  # of the height; a stroke as wide may be digits that touch
+NARROWEST = 0.2  # of the height: no cut is so near the end of a stroke
+SLICES = 8  # for each height of a wide stroke's width
+CUT = 3.0  # what it costs to cut through ink
+UNSURE = 0.3  # nats: a number is one only when each of its digits costs less
+GAP = 10.0  # what it costs to see one digit across empty paper, for each height of the drawing that is between
+
+
+@dataclass(frozen=True)
+class Part:
+    """One digit of a number: where it stands, (left, top, right, bottom) in pixels, and what it is."""
+
+    box: tuple[int, int, int, int]
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a drawing says.
+
+    Attributes:
+        whole: the answer when the drawing is taken for one digit.
+        parts: when it is a number, its digits from left to right; otherwise none.
+    """
+
+    whole: Prediction
+    parts: tuple[Part, ...]
+
+    @property
+    def number(self) -> str | None:
+        """The digits of the number, "?" for one that cannot be told, or None when the drawing is no number."""
+        digits = ["?" if part.prediction.digit is None else str(part.prediction.digit) for part in self.parts]
+        return "".join(digits) or None
+
+
+def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> Reading:
+    """Read a drawing of one digit or of several side by side.
+
+    Heuristic over-segmentation (LeCun, Bottou, Bengio and Haffner, 1998): the drawing is taken into more pieces than
+    there may be digits, and those neighbours are joined which the network believes most to be digits.
+
+    Args:
+        ink: (H, W) uint8 of any size, 255 = pen.
+        cutter: the network that decides what is a digit and what is none, the model itself by default; one that does
+            not `refuses` cannot tell, and then the drawing is taken for one digit.
+
+    Raises:
+        DrawingError: when `ink` is no drawing.
+    """
+    whole, cutter = classify(model, ink), cutter or model
+    if whole.prepared.is_blank or whole.prepared.is_dot or not getattr(cutter, "refuses", False):
+        return Reading(whole, ())
+    pieces = take_apart(ink)
+    if len(pieces) == 1:
+        return Reading(whole, ())
+    groups = best_groups(cutter, pieces, whole.prepared)
+    if len(groups) == 1:
+        return Reading(whole, ())
+    drawn = [together(pieces[first:last], ink.shape) for first, last in groups]
+    if digit_costs(cutter, [prepare(one) for one in drawn]).max() > UNSURE:  # a scribble falls into pieces too
+        return Reading(whole, ())
+    return Reading(whole, tuple(Part(bounds(one), classify(model, one)) for one in drawn))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Ink that is not taken apart further: (h, w), its place, and whether a cut parts it from the piece before."""
+
+    ink: Ink
+    top: int
+    left: int
+    is_cut: bool = False
+
+    @property
+    def middle(self) -> float:
+        """The column in the middle, on the canvas."""
+        return self.left + int(self.ink.shape[1]) / 2
+
+
+def take_apart(ink: Ink) -> list[Piece]:
+    """The connected strokes of a drawing from left to right, wide ones in slices; specks left out."""
+    labels = label_parts(ink >= FAINTEST)
+    masses = np.bincount(labels.ravel(), weights=ink.ravel())[1:]
+    pieces: list[Piece] = []
+    height = np.ptp(np.flatnonzero(labels.any(axis=1))) + 1
+    for number in np.flatnonzero(masses >= SMALLEST_PIECE * masses.max()) + 1:
+        rows, columns = np.nonzero(labels == number)
+        top, left = rows.min(), columns.min()
+        window = np.s_[top : rows.max() + 1, left : columns.max() + 1]
+        pieces += cut(Piece(np.where(labels[window] == number, ink[window], 0), int(top), int(left)), int(height))
+    pieces.sort(key=lambda piece: piece.middle)
+    return pieces[:MOST_PIECES] if len(pieces) <= MOST_PIECES else join_narrowest(pieces)
+
+
+def join_narrowest(pieces: list[Piece]) -> list[Piece]:
+    """So few pieces that all ways to join them can be tried: those whose middles lie nearest are joined first."""
+    pieces = list(pieces)
+    while len(pieces) > MOST_PIECES:
+        gaps = [after.middle - before.middle for before, after in pairwise(pieces)]
+        at = int(np.argmin(gaps))
+        pieces[at : at + 2] = [merged(pieces[at : at + 2])]
+    return pieces
+
+
+def cut(piece: Piece, height: int) -> list[Piece]:
+    """A piece that is wide for one digit of this height, cut into upright slices: digits that touch."""
+    width = piece.ink.shape[1]
+    if width < WIDE * height:
+        return [piece]
+    margin = round(NARROWEST * height)
+    count = max(2, round((width - 2 * margin) * SLICES / height))
+    edges = [0, *np.linspace(margin, width - margin, count).round().astype(int).tolist(), width]
+    return [
+        Piece(piece.ink[:, left:right], piece.top, piece.left + left, is_cut=left > 0)
+        for left, right in pairwise(edges)
+    ]
+
+
+def merged(pieces: Sequence[Piece]) -> Piece:
+    """Pieces as one."""
+    top, left = min(piece.top for piece in pieces), min(piece.left for piece in pieces)
+    bottom = max(piece.top + piece.ink.shape[0] for piece in pieces)
+    right = max(piece.left + piece.ink.shape[1] for piece in pieces)
+    ink = np.zeros((bottom - top, right - left), np.uint8)
+    for piece in pieces:
+        y, x = piece.top - top, piece.left - left
+        window = ink[y : y + piece.ink.shape[0], x : x + piece.ink.shape[1]]
+        np.maximum(window, piece.ink, out=window)
+    return Piece(ink, top, left, pieces[0].is_cut)
+
+
+def together(pieces: Sequence[Piece], shape: tuple[int, ...]) -> Ink:
+    """Pieces in their places on an empty canvas: (H, W)."""
+    one, ink = merged(pieces), np.zeros(shape, np.uint8)
+    ink[one.top : one.top + one.ink.shape[0], one.left : one.left + one.ink.shape[1]] = one.ink
+    return ink
+
+
+def bounds(ink: Ink) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is drawn, in pixels."""
+    rows, columns = np.flatnonzero((ink >= FAINTEST).any(axis=1)), np.flatnonzero((ink >= FAINTEST).any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def best_groups(cutter: nn.Module, pieces: Sequence[Piece], whole: Prepared) -> list[tuple[int, int]]:
+    """How to join neighbouring pieces so that the network believes most to see digits: [(first, after last), ...].
+
+    The shortest path from the first piece to the last, where joining pieces i to j costs -log P(a digit | i to j), and
+    more when there is paper between them.
+    """
+    count = len(pieces)
+    spans = [(i, j) for i in range(count) for j in range(i + 1, min(i + MOST_PIECES_A_DIGIT, count) + 1)]
+    spans += [(0, count)] if count > MOST_PIECES_A_DIGIT else []
+    images = [whole if (i, j) == (0, count) else prepare(merged(pieces[i:j]).ink) for i, j in spans]
+    costs = {
+        (i, j): cost + GAP * gaps(pieces[i:j], len(whole.stages[1].image))
+        for (i, j), cost in zip(spans, digit_costs(cutter, images).tolist(), strict=True)
+    }
+    best: list[tuple[float, list[tuple[int, int]]]] = [(0.0, [])]
+    for j in range(1, count + 1):
+        ways = []
+        for i in range(j):
+            if (i, j) in costs:
+                extra = NEXT_DIGIT * (i > 0) + CUT * (i > 0 and pieces[i].is_cut)
+                ways.append((best[i][0] + costs[i, j] + extra, [*best[i][1], (i, j)]))
+        best.append(min(ways))
+    return best[count][1]
+
+
+def gaps(pieces: Sequence[Piece], height: int) -> float:
+    """How wide the empty paper between neighbouring pieces is altogether, in heights of the drawing."""
+    right, empty = pieces[0].left, 0
+    for piece in pieces:
+        empty += max(0, piece.left - right)
+        right = max(right, piece.left + piece.ink.shape[1])
+    return empty / height
+
+
+def digit_costs(cutter: nn.Module, images: Sequence[Prepared]) -> NDArray[np.float32]:
+    """-log P(it is this digit), of the most probable digit, when it may also be none: (G,) nats."""
+    logits = predict_logits(cutter, np.stack([prepared.image for prepared in images]))  # (G, 28, 28) -> (G, 10)
+    none = torch.zeros(len(logits), 1)  # "no digit" has logit 0
+    costs = -torch.cat([logits, none], dim=1).log_softmax(dim=1)[:, :10].amax(dim=1)
+    return np.asarray(costs.numpy(), np.float32)
