@@ -8,19 +8,21 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_core.drawing import Ink
 from mnist_core.errors import DrawingError
+from mnist_core.photos import Grey, ink_on_paper, widened
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 LARGEST_FILE = 10_000_000  # bytes
 MOST_PIXELS = 25_000_000
 LONGEST_SIDE = 1024  # pixels; larger pictures are reduced
 LEAST_CONTRAST = 20.0  # grey levels of 255 between paper and ink; below it nothing was drawn
-
-Grey = NDArray[np.float32]  # 0 = black, 255 = white
+EVEN = 4.0  # grey levels by which clean paper may differ from itself, as a JPEG makes it
+SMALLEST_PHOTOGRAPH = 64  # pixels of the longer side
+FAINT = 90.0  # grey levels; clean drawings differ more from their paper
+WIDEST_STROKE = 0.3  # of a clean drawing, as a share of the longer side
 
 # Silencing warnings is process-wide, and a decoded picture may take 100 MB: one at a time.
 _decoding = threading.Lock()
@@ -52,7 +54,8 @@ def read_picture(path_or_bytes: Path | str | bytes) -> Ink:
         raise DrawingError(f"{name} {what}. Save it as a PNG or JPEG file of ordinary size and try again.") from error
     except Exception as error:  # a hostile file can make a decoder raise anything
         raise DrawingError(f"{name} is damaged ({error}). Save it anew as a PNG or JPEG file and try again.") from error
-    return stretch(on_paper(image))
+    grey = on_paper(image)
+    return stretch(grey) if is_clean(grey) else ink_on_paper(grey)
 
 
 def read_file(path: Path) -> bytes:
@@ -105,6 +108,21 @@ def on_paper(image: Image.Image) -> Grey:
         ink = (grey * opacity).sum() / max(float(opacity.sum()), 1.0)
         paper = 0.0 if ink > 127 else 255.0
     return np.asarray(paper + (grey - paper) * opacity, np.float32)
+
+
+def is_clean(grey: Grey) -> bool:
+    """Whether all is even paper but the ink and its soft edges: a drawing or a good scan, no photograph."""
+    if max(grey.shape) < SMALLEST_PHOTOGRAPH:
+        return True
+    distance = np.abs(grey - np.median(border(grey)))
+    ink = distance > distance.max() / 3
+    if distance.max() < FAINT:  # what is there may be ruled lines
+        return bool(distance.max() < LEAST_CONTRAST)
+    beside_ink = widened(np.pad(~ink, 1, constant_values=True), round(WIDEST_STROKE * max(ink.shape) / 2))
+    if ink.mean() > 0.5 or not beside_ink.all():  # no stroke is so wide: a shadow, or the sheet on a table
+        return False
+    stained = (distance > EVEN) & ~widened(ink, max(8, max(grey.shape) // 40))
+    return bool(stained.mean() < 0.01)
 
 
 def stretch(grey: Grey) -> Ink:
