@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from mnist_core import Prediction, classify
-from mnist_core.drawing import Prepared
+from mnist_core import Prediction
+from mnist_core.drawing import Ink, Prepared
 from mnist_core.errors import WeightsError
 from mnist_core.prediction import predict_probabilities
+from mnist_core.segmentation import Part, Reading, read_number
 from mnist_ui import film
 from mnist_ui.charts import answers_chart
-from mnist_ui.visitor import MINE, SHIPPED, Visitor
+from mnist_ui.visitor import MINE, SHIPPED, Visitor, shipped_model
 
 NETWORK_NAMES = {SHIPPED: "Shipped network", MINE: "My network"}
 STYLE = """<style>
@@ -26,6 +29,11 @@ STYLE = """<style>
 .bars .top .bar { background: #2f86c9; }
 .bars .row { display: contents; }
 .bars .top { font-weight: 700; }
+.parts { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
+.boxes { position: relative; width: 200px; }
+.boxes img { width: 100%; display: block; border-radius: 6px; background: #000; }
+.boxes div { position: absolute; border: 2px solid #4fa8e8; border-radius: 4px; }
+.parts .bars { flex: 1 1 180px; }
 </style>"""
 
 
@@ -41,11 +49,16 @@ def show_answer(visitor: Visitor) -> None:
     except WeightsError as error:
         st.error(f"No network can answer. {error}")
         return
-    prediction = classify(model, visitor.drawing.ink)
+    ink = visitor.drawing.ink
+    reading = read_number(model, ink, cutter=shipped_model())
+    prediction = reading.whole
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
-        st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
-        st.caption(answered_by(name, step))
+        if reading.number is None:
+            st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
+        else:
+            st.html(STYLE + number_html(reading.number) + parts_html(ink, reading.parts))
+        st.caption(answered_by(name, step) + hint(reading))
         choose_network(visitor)
     with right:
         film.show(prediction.prepared)
@@ -74,6 +87,12 @@ def answered_by(name: str, step: int) -> str:
     return "Answered by the shipped network." if name == SHIPPED else f"Answered by my network after {step:,} steps."
 
 
+def hint(reading: Reading) -> str:
+    """What to do when no digit was seen."""
+    refused = reading.number is None and reading.whole.digit is None and not reading.whole.prepared.is_blank
+    return " Draw a digit from 0 to 9, or several side by side." if refused else ""
+
+
 def verdict_html(prediction: Prediction) -> str:
     """The verdict in large letters: "It's a 7 97 %"."""
     if prediction.prepared.is_blank:
@@ -83,19 +102,51 @@ def verdict_html(prediction: Prediction) -> str:
     return f'<div class="verdict" role="status">{words}{sure}</div>'
 
 
+def number_html(number: str) -> str:
+    """Several digits as the verdict: "It's 47 2 digits"."""
+    return f'<div class="verdict" role="status">It\'s {number}<small>{len(number)} digits</small></div>'
+
+
+def parts_html(ink: Ink, parts: Sequence[Part]) -> str:
+    """The drawing with a box around each digit, and a bar for each with the confidence in it."""
+    boxes, rows = [], []
+    for part in parts:
+        boxes.append(f'<div style="{place_style(part.box, ink.shape)}"></div>')
+        name = "?" if part.prediction.digit is None else str(part.prediction.digit)
+        rows.append(row_html(name, part.prediction.confidence, is_top=True, note=part.prediction.verdict))
+    picture = f'<img src="{film.data_url(ink)}" alt="The drawing, with a box around each of its digits"/>'
+    picture = f'<div class="boxes">{picture}{"".join(boxes)}</div>'
+    bars = f'<div class="bars" role="group" aria-label="Confidence in each digit">{"".join(rows)}</div>'
+    return f'<div class="parts">{picture}{bars}</div>'
+
+
+def place_style(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> str:
+    """Where a box (left, top, right, bottom) lies on a picture of (height, width), in percent, as CSS."""
+    (left, top, right, bottom), (height, width) = box, shape
+    return (
+        f"left:{100 * left / width:.1f}%;top:{100 * top / height:.1f}%;"
+        f"width:{100 * (right - left) / width:.1f}%;height:{100 * (bottom - top) / height:.1f}%"
+    )
+
+
 def bars_html(prediction: Prediction) -> str:
     """Ten bars, one a digit, each with its probability in percent."""
     empty = prediction.digit is None
-    rows = []
-    for digit, probability in enumerate(prediction.probabilities.tolist()):
-        share = 0.0 if empty else probability
-        top = " top" if digit == prediction.digit else ""
-        rows.append(
-            f'<div class="row{top}"><span class="digit">{digit}</span><span class="track">'
-            f'<div class="bar" style="width:{100 * share:.1f}%"></div></span>'
-            f'<span class="percent">{"" if empty else percent(share)}</span></div>'
-        )
+    rows = [
+        row_html(str(digit), 0.0 if empty else probability, digit == prediction.digit, None if empty else "")
+        for digit, probability in enumerate(prediction.probabilities.tolist())
+    ]
     return f'<div class="bars" role="group" aria-label="Probability of each digit">{"".join(rows)}</div>'
+
+
+def row_html(name: str, share: float, is_top: bool, note: str | None) -> str:
+    """One bar with its name and its share in percent; without the percent when there is no share to speak of."""
+    title = f' title="{note}"' if note else ""
+    return (
+        f'<div class="row{" top" if is_top else ""}"><span class="digit">{name}</span><span class="track"{title}>'
+        f'<div class="bar" style="width:{100 * share:.1f}%"></div></span>'
+        f'<span class="percent">{"" if note is None else percent(share)}</span></div>'
+    )
 
 
 def percent(share: float) -> str:

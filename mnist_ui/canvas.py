@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import io
 import json
@@ -12,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from streamlit_drawable_canvas import st_canvas
 
 from mnist_core import Digits, load_mnist
 from mnist_core.drawing import Ink
+from mnist_ui import photo
 from mnist_ui.browser import CANVAS_KEY
+from mnist_ui.photo import as_drawing
 from mnist_ui.visitor import SIDE, Drawing, Visitor, blank_drawing
 
 LARGEST_PICTURE = 300_000  # bytes of PNG that the canvas may send
@@ -32,7 +32,9 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
     left, right = st.columns([1.15, 2.4], gap="medium")
     with left:
         canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
-        brush = st.slider("Brush width in pixels", 8, 40, 20, key="brush")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            brush = st.slider("Brush width in pixels", 8, 40, 20, key="brush")
+            photo.show(visitor)
         with canvas:
             show_canvas(visitor, brush)
         with buttons:
@@ -89,27 +91,6 @@ def put_example(visitor: Visitor) -> None:
 def test_digits() -> Digits:
     """MNIST's test set, one for all visitors: it is only ever read."""
     return load_mnist("test")
-
-
-def as_drawing(image: Ink) -> Drawing:
-    """A small image (28, 28) uint8, 255 = ink, as a drawing that fills the canvas."""
-    small = Image.fromarray(image)
-    png = io.BytesIO()
-    small.save(png, format="PNG")
-    picture = {
-        "type": "Image",
-        "src": "data:image/png;base64," + base64.b64encode(png.getvalue()).decode(),
-        "left": 0,
-        "top": 0,
-        "originX": "left",
-        "originY": "top",
-        "width": small.width,
-        "height": small.height,
-        "scaleX": SIDE / small.width,
-        "scaleY": SIDE / small.height,
-    }
-    ink = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    return Drawing(ink, (picture,))
 
 
 def read_ink(result: Any, paper: str) -> Drawing | None:

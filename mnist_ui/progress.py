@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from mnist_core import TrainConfig
 from mnist_core.curves import batch_curve, observe
 from mnist_core.runs import DONE, FAILED, PAUSED, STOPPED, TrainingRun
 from mnist_core.weights import FORMATS, weights_bytes
@@ -33,14 +34,19 @@ def show_progress(visitor: Visitor) -> None:
     show_buttons(visitor)
     run = visitor.run
     if run is None:
-        images = (visitor.config.train_images or 60_000) + visitor.config.made_digits
-        st.info(f"Press **Train**: a new network learns from {images:,} digits, and you see how.")
+        images = (visitor.config.train_images or 60_000) + made_images(visitor.config)
+        st.info(f"Press **Train**: a new network learns from {images:,} images, and you see how.")
         return
     show_state(run)
     show_curves(run)
     show_epochs(run)
     if run.is_over:
         show_downloads(run)
+
+
+def made_images(config: TrainConfig) -> int:
+    """How many images are drawn for a run before it begins."""
+    return config.made_digits + config.non_digits
 
 
 def show_buttons(visitor: Visitor) -> None:
@@ -83,11 +89,8 @@ def progress_words(run: TrainingRun) -> str:
     """Where the run is: epoch, speed, time left."""
     last = run.last_batch
     if last is None:
-        making = (
-            f"Making {run.config.made_digits:,} digits in other styles ..."
-            if run.config.made_digits
-            else "Starting ..."
-        )
+        count = made_images(run.config)
+        making = f"Making {count:,} more drawings to learn from ..." if count else "Starting ..."
         return "No step was made." if run.is_over else making
     words = [f"epoch {last.epoch} of {run.config.epochs}", f"step {last.step:,}"]
     words.append(f"{last.images / last.seconds:,.0f} images/s")

@@ -29,7 +29,7 @@ LOSS_NAMES = {"cross_entropy": "Cross-entropy", "mse": "Mean squared error"}
 SCHEDULE_NAMES = {"constant": "Constant", "one_cycle": "One cycle: up, then down", "step": "Step: x 0.7 each epoch"}
 PLAIN_SETTINGS = (  # the fields of TrainConfig that a widget holds as they are
     *("model", "epochs", "learning_rate", "batch_size", "optimizer", "loss", "schedule", "augment", "made_digits"),
-    *("weight_decay", "label_smoothing", "seed", "stop_when_stalled", "precision", "device"),
+    *("non_digits", "weight_decay", "label_smoothing", "seed", "stop_when_stalled", "precision", "device"),
 )
 LEARNING_RATES = sorted(
     {float(f"{digit}e{power}") for power in range(-5, 3) for digit in (1, 2, 5)}
@@ -78,7 +78,7 @@ def recipe_settings(recipe: TrainConfig) -> dict[str, Any]:
 
 def option_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The values of the widgets that make up a model's options."""
-    settings: dict[str, Any] = {name: options[name] for name in ("dropout", "activation") if name in options}
+    settings: dict[str, Any] = {name: options[name] for name in ("dropout", "activation", "refuses") if name in options}
     for name, count in (("hidden_sizes", "hidden_layers"), ("channels", "stages")):
         if name in options:
             settings[count] = len(options[name])
@@ -146,6 +146,13 @@ def choose_config() -> TrainConfig:
             help="How many digits in styles that MNIST lacks, drawn by a generator, are added to the training images: "
             "the slashed zero, the one with a foot, the crossed seven. Making 1,000 takes about a second.",
         )  # fmt: skip
+        non_digits = 0
+        if options.get("refuses"):
+            non_digits = st.number_input(
+                "Non-digits", 0, 100_000, step=1000, key=key("non_digits"),
+                help="How many drawings that are no digit are added, letters, doodles, scribbles, so that the network "
+                "learns to say that it sees none.",
+            )  # fmt: skip
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, key=key("seed"), help="Where chance begins: equal seeds give equal runs."
         )
@@ -167,7 +174,8 @@ def choose_config() -> TrainConfig:
         model=model, model_options=options, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
         optimizer=optimizer, weight_decay=weight_decay, loss=loss, label_smoothing=label_smoothing,
         schedule=schedule, augment=augment, train_images=None if train_images == 60_000 else train_images,
-        made_digits=made_digits, seed=seed, device=device, precision=precision, stop_when_stalled=stop_when_stalled,
+        made_digits=made_digits, non_digits=non_digits, seed=seed, device=device, precision=precision,
+        stop_when_stalled=stop_when_stalled,
     )  # fmt: skip
 
 
@@ -206,6 +214,11 @@ def choose_options(model: str) -> dict[str, Any]:
             "Activation", list(ACTIVATIONS), key=setting_key("activation", defaults["activation"]),
             help="What bends the straight line between two layers; without it they would be one.",
         )  # fmt: skip
+        if "refuses" in defaults:
+            options["refuses"] = st.toggle(
+                "Can see that it is no digit", key=setting_key("refuses", defaults["refuses"]),
+                help="Besides the ten digits it learns an eleventh answer, none of them, from the non-digits below.",
+            )  # fmt: skip
     return options
 
 

@@ -68,6 +68,8 @@ class Visitor:
     run: TrainingRun | None = None
     answered_by: str = SHIPPED
     settings: dict[str, Any] = field(default_factory=dict)
+    photos_put: int = 0  # how many pictures were read and put onto the canvas
+    photo_problem: str = ""  # why the last one was not
     has_come_back: bool = False  # whether the tab's name has been looked up in this session
     wants_training: bool = False  # Train was pressed; the settings are read first
     ticking: bool = False  # whether the page was last drawn as one that refreshes itself
@@ -259,6 +261,16 @@ def write_settings(values: Mapping[str, Any]) -> None:
     """Give widgets of the sidebar other values, before they are drawn."""
     for name, value in values.items():
         st.session_state[SETTING + name] = value
+
+
+def widget_value(key: str) -> Any:
+    """The value of the widget with this key; None when there is none."""
+    return st.session_state.get(key)
+
+
+def set_widget_value(key: str, value: Any) -> None:
+    """Give a widget another value, before it is drawn."""
+    st.session_state[key] = value
 
 
 def read_settings() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -46,18 +47,33 @@ def settings(page: AppTest) -> dict[str, object]:
     return visitor_of(page).settings
 
 
+def seven(middle_at: int = 140) -> np.ndarray:
+    """Ink (280, 280) of a 7 around this column."""
+    ink = np.zeros((280, 280), np.uint8)
+    ink[60:80, middle_at - 50 : middle_at + 50] = 255
+    for row in range(80, 230):
+        middle = middle_at + 40 - (row - 80) // 2
+        ink[row, middle - 10 : middle + 10] = 255
+    return ink
+
+
 @pytest.fixture
-def drawn_seven(page, monkeypatch) -> AppTest:
-    """The page after a 7 was drawn."""
+def draw(page, monkeypatch) -> Callable[[np.ndarray], AppTest]:
+    """draw(ink): the page after this was drawn."""
     from mnist_ui import canvas
 
-    ink = np.zeros((280, 280), np.uint8)
-    ink[60:80, 70:200] = 255
-    for row in range(80, 230):
-        middle = 195 - (row - 80) // 2
-        ink[row, middle - 10 : middle + 10] = 255
-    monkeypatch.setattr(canvas, "read_ink", lambda result, paper: Drawing(ink, ({"type": "Path"},), b"a seven"))
-    return page.run()
+    def draw_ink(ink: np.ndarray) -> AppTest:
+        drawing = Drawing(ink, ({"type": "Path"},), ink.tobytes()[:100] + b"sent")
+        monkeypatch.setattr(canvas, "read_ink", lambda result, paper: drawing)
+        return page.run()
+
+    return draw_ink
+
+
+@pytest.fixture
+def drawn_seven(draw) -> AppTest:
+    """The page after a 7 was drawn."""
+    return draw(seven())
 
 
 def test_the_page_comes_up_and_says_what_to_do(page) -> None:
@@ -67,6 +83,28 @@ def test_the_page_comes_up_and_says_what_to_do(page) -> None:
     assert button(page, "Clear").disabled
     assert button(page, "Undo").disabled
     assert not button(page, "Train").disabled
+
+
+def test_digits_side_by_side_are_read_as_a_number_each_with_its_box(draw) -> None:
+    page = draw(np.maximum(seven(75), seven(205)))
+    assert not page.exception
+    assert "It's 77" in words(page)
+    assert "2 digits" in words(page)
+    html = "\n".join(one.proto.body for one in page.main.get("html"))
+    assert html.count('<div style="left:') == 2
+    assert html.count('class="row top"') == 2
+
+
+def test_what_is_no_digit_is_not_named_one(draw) -> None:
+    ink = np.zeros((280, 280), np.uint8)
+    for at in range(40, 240, 40):
+        ink[at : at + 8, 20:260] = ink[20:260, at : at + 8] = 255  # a grid
+    page = draw(ink)
+    assert "I don't see a digit" in words(page)
+    assert "Draw a digit from 0 to 9, or several side by side." in words(page)
+    html = "\n".join(one.proto.body for one in page.main.get("html"))
+    assert "width:0.0%" in html
+    assert 'class="row top"' not in html
 
 
 def test_the_first_recipe_is_the_fast_one(page) -> None:

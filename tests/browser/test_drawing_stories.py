@@ -26,6 +26,26 @@ def test_a_drawn_seven_is_read(playground: Playground) -> None:
         assert playground.page.locator(".film figcaption", has_text=stage).first.is_visible()
 
 
+def test_two_digits_are_read_as_a_number_with_a_box_around_each(playground: Playground) -> None:
+    playground.draw([(40, 70), (110, 70), (60, 210)])
+    playground.reads("It's a 7")
+    playground.draw([(210, 60), (210, 220)])
+    playground.reads("It's 71")
+    boxes = playground.page.locator(".boxes div")
+    expect(boxes).to_have_count(2)
+    left, right = (boxes.nth(number).bounding_box() for number in (0, 1))
+    assert left["x"] + left["width"] < right["x"]
+    playground.press("Undo")
+    playground.reads("It's a 7")
+    expect(boxes).to_have_count(0)
+
+
+def test_a_scribble_is_no_digit(playground: Playground) -> None:
+    playground.draw([(30 + 220 * (turn % 2), 40 + 20 * turn) for turn in range(11)])
+    playground.reads("I don't see a digit")
+    playground.says("Draw a digit from 0 to 9, or several side by side.")
+
+
 def test_the_way_back_through_strokes_and_clearings(playground: Playground) -> None:
     expect(playground.button("Undo")).to_be_disabled()
     playground.draw(ONE)
