@@ -1,89 +1,168 @@
-"""How well a network reads: MNIST's test set, made digits that it has not seen, and digits that people drew.
+"""How well the shipped network reads, refuses and knows itself.
 
-    python benchmarks/quality.py [--weights FILE] [--strokes train_strokes.json.gz]
+    python benchmarks/quality.py [--strokes train_strokes.json.gz] [--weights FILE] [--seeds FILE FILE ...]
 
-People's digits come from the UCI set "Pen-Based Recognition of Handwritten Digits" (Alpaydin and Alimoglu, 1998), as
-a gzipped JSON list of {"label": 0-9, "strokes": [[[x, y], ...], ...]}, y growing downwards. They are drawn onto a
-canvas of 280 x 280 as the page would, with several brush widths, at random sizes and places, and read by `classify`;
-all of their writers are strangers to the shipped network. Also printed: how long one answer takes on one thread.
+Without arguments: MNIST's test images, made digits with a seed of their own, what is refused, calibration, and how long
+one answer takes on one thread. With `--strokes` (UCI's "Pen-Based Recognition of Handwritten Digits", as a list of
+{"label", "writer", "strokes": [[[x, y], ...], ...]}) also digits of six people who were in no training, drawn on a
+canvas of 280 x 280 with brushes of several widths, in several sizes and places, one by one and in numbers of two and
+three. With `--seeds`, weights that were made the same way from other seeds: their mean on MNIST.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
-import random
 import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from non_digits import SIDE, Chance, draw_side_by_side, kinds, on_canvas
+from numpy.typing import NDArray
+from torch import nn
 
-from mnist_core import classify, evaluate, load_mnist, load_model, make_loader
+from mnist_core import Prediction, classify, evaluate, load_mnist, load_model, make_loader
+from mnist_core.calibration import calibration_error, predict_logits
 from mnist_core.devices import cpu_name
 from mnist_core.drawing import Ink
-from mnist_core.strokes import make_digits
+from mnist_core.models import count_parameters
+from mnist_core.people import Person, read_people
+from mnist_core.pretrain import split_people
+from mnist_core.segmentation import read_number
+from mnist_core.styles import make_digits
 
-SIDE = 280
 BRUSHES = (8, 14, 20, 30, 40)
-SIZES = (100, 220)  # pixels of the longer side, smallest and largest
+SIZES = (100, 220)  # pixels of the longer side of the line that the pen follows, smallest and largest
+Answers = list[tuple[int, Prediction]]  # label and answer
 
 
-def draw(strokes: list[list[list[float]]], brush: int, size: float, chance: random.Random) -> Ink:
-    """Strokes on a canvas of 280 x 280, the longer side `size` pixels, anywhere that they fit: uint8, 255 = pen."""
-    points = np.concatenate([np.array(stroke, float) for stroke in strokes])
-    low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    scale = size / max(extent.max(), 1.0)
-    margin = brush / 2 + 2
-    corner = [chance.uniform(margin, max(margin, SIDE - margin - side)) for side in extent * scale]
-    picture = Image.new("L", (2 * SIDE, 2 * SIDE))
-    pen = ImageDraw.Draw(picture)
-    for stroke in strokes:
-        line = [(float(2 * x), float(2 * y)) for x, y in (np.array(stroke) - low) * scale + corner]
-        if len(line) > 1:
-            pen.line(line, fill=255, width=2 * brush, joint="curve")
-        for x, y in line:
-            pen.ellipse([x - brush, y - brush, x + brush, y + brush], fill=255)
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX))
+def percent(count: float, total: float) -> str:
+    """A share in percent, with the counts that it comes from."""
+    return f"{100 * count / total:.2f} % ({count:,.0f} of {total:,.0f})"
 
 
-def report_people(model: torch.nn.Module, digits: list[dict[str, Any]]) -> None:
-    """Accuracy for each brush width, over all and for each digit; then the time of one answer."""
-    seconds: list[float] = []
+def draw(person: Person, brush: int, chance: Chance) -> Ink:
+    """Somebody's digit on the canvas with a brush of this width."""
+    return on_canvas(person.strokes, brush, chance.uniform(*SIZES), chance)
+
+
+def report_mnist(model: nn.Module, seeds: Sequence[Path]) -> None:
+    """Accuracy, refusals and calibration on MNIST's test set; the mean over other seeds."""
+    test = load_mnist("test")
+    logits = predict_logits(model, test)
+    probabilities, right = logits.softmax(dim=1).amax(dim=1).numpy(), (logits.argmax(dim=1) == test.labels).numpy()
+    print(f"MNIST test set: {100 * right.mean():.2f} %, with {count_parameters(model):,} parameters")
+    print(f"  expected calibration error: {100 * calibration_error(probabilities, right):.2f} %")
+    if getattr(model, "refuses", False):
+        print(f"  turned away as no digit: {percent(int((logits.logsumexp(dim=1) < 0).sum()), len(test))}")
+    if seeds:
+        loader = make_loader(test, 1000)
+        scores = [100 * evaluate(load_model(path), loader, "cpu").accuracy for path in seeds]
+        print(f"  {len(scores)} seeds: {', '.join(f'{score:.2f}' for score in scores)}; mean {np.mean(scores):.3f} %")
+
+
+def report_made(model: nn.Module) -> None:
+    """Digits in the styles of the world, from the generator."""
+    made = make_digits(10_000, seed=1_000_000)
+    print(
+        f"made digits with a seed of their own: {100 * evaluate(model, make_loader(made, 1000), 'cpu').accuracy:.2f} %"
+    )
+
+
+def report_people(model: nn.Module, people: Sequence[Person]) -> None:
+    """Accuracy for each brush width, over all and for each digit; then refusals and calibration over all brushes."""
+    every: Answers = []
     for brush in BRUSHES:
-        chance = random.Random(brush)
-        right = np.zeros((10, 2), int)  # by label: read rightly, in all
-        for digit in digits:
-            ink = draw(digit["strokes"], brush, chance.uniform(*SIZES), chance)
-            started = perf_counter()
-            answer = classify(model, ink).digit
-            seconds.append(perf_counter() - started)
-            right[digit["label"]] += (answer == digit["label"], 1)
-        each = " ".join(f"{label}: {100 * share:.1f}" for label, share in enumerate(right[:, 0] / right[:, 1]))
-        print(f"people's digits, brush {brush:>2}: {100 * right[:, 0].sum() / right[:, 1].sum():.2f} %  ({each})")
-    print(f"one answer, prepare and classify: median {1000 * statistics.median(seconds):.2f} ms on one thread")
+        chance = np.random.default_rng(brush)
+        answers = [(person.label, classify(model, draw(person, brush, chance))) for person in people]
+        every += answers
+        wrong = np.bincount([label for label, answer in answers if best(answer) != label], minlength=10)
+        wrongly = ", ".join(f"{count} of {label}" for label, count in enumerate(wrong) if count)
+        right = percent(len(people) - wrong.sum(), len(people))
+        print(f"people's digits, brush {brush:>2}: {right}; wrong: {wrongly}")
+    is_right = np.array([best(answer) == label for label, answer in every])
+    refused = sum(answer.digit is None for _, answer in every)
+    confidences = np.array([answer.probabilities.max() for _, answer in every])
+    unsure = np.array([len(answer.candidates) > 1 for _, answer in every])
+    print(f"  all brushes: {percent(is_right.sum(), len(every))} right; turned away: {percent(refused, len(every))}")
+    print(f"  expected calibration error: {100 * calibration_error(confidences, is_right):.2f} %")
+    print(f"  'not sure' of {percent(unsure.sum(), len(every))}")
+    print(f"  'not sure' of those that it gets wrong: {percent(unsure[~is_right].sum(), (~is_right).sum())}")
+
+
+def best(answer: Prediction) -> int:
+    """The digit that comes first, whether or not the drawing was refused."""
+    return int(answer.probabilities.argmax())
+
+
+def report_refusals(model: nn.Module, people: Sequence[Person], fonts: Sequence[Path], count: int) -> None:
+    """How much of what is clearly no digit is refused, kind by kind: taken for one digit, and for several."""
+    totals = np.zeros(2)
+    for kind, draw_one in kinds(people, fonts).items():
+        chance = np.random.default_rng(count)
+        readings = [read_number(model, draw_one(chance)) for _ in range(count)]
+        as_one = sum(reading.whole.digit is None for reading in readings)
+        as_several = sum(reading.whole.digit is None and reading.number is None for reading in readings)
+        totals += (as_one, as_several)
+        print(f"no digit, {kind}: {percent(as_one, count)} is not taken for a digit, {as_several:,} also for no number")
+    print(f"no digit, all kinds: {percent(totals[0], len(kinds(people, fonts)) * count)} is not taken for a digit")
+
+
+def report_numbers(model: nn.Module, people: Sequence[Person], count: int) -> None:
+    """Digits wrongly cut apart, and numbers of two and three digits that are read rightly."""
+    chance = np.random.default_rng(7)
+    cut = sum(bool(read_number(model, draw(person, int(chance.choice(BRUSHES)), chance)).parts) for person in people)
+    print(f"single digits cut apart: {percent(cut, len(people))}")
+    for length in (2, 3):
+        drawings = [draw_side_by_side(people, length, chance) for _ in range(count)]
+        right = sum(read_number(model, ink).number == number for ink, number in drawings)
+        print(f"numbers of {length} digits read rightly: {percent(right, count)}")
+
+
+def median_ms(work: Callable[[Ink], object], inks: Sequence[Ink]) -> float:
+    """Milliseconds that `work` takes for one drawing."""
+    seconds: list[float] = []
+    for ink in inks:
+        started = perf_counter()
+        work(ink)
+        seconds.append(perf_counter() - started)
+    return 1000 * statistics.median(seconds)
+
+
+def report_time(model: nn.Module) -> None:
+    """How long one answer takes."""
+    chance, digits = np.random.default_rng(0), make_digits(300, seed=1)
+    inks: list[NDArray[np.uint8]] = [
+        np.kron(image, np.ones((10, 10), np.uint8)) for image in digits.images[:, 0].numpy()
+    ]
+    chance.shuffle(inks)
+    assert inks[0].shape == (SIDE, SIDE)
+    print(f"prepare and classify: median {median_ms(lambda ink: classify(model, ink), inks):.2f} ms on one thread")
+    print(f"the same, read as a number: median {median_ms(lambda ink: read_number(model, ink), inks):.2f} ms")
 
 
 def main() -> None:
     """Print what there is to measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="the shipped ones by default")
+    parser.add_argument("--seeds", type=Path, nargs="*", default=[], help="weights from other seeds")
     parser.add_argument("--strokes", type=Path, help="people's digits; left out without it")
-    parser.add_argument("--every", type=int, default=1, help="use every so many of people's digits")
+    parser.add_argument("--fonts", type=Path, nargs="*", default=[], help="more fonts than Pillow's own, for letters")
+    parser.add_argument("--count", type=int, default=1000, help="of numbers, and of each kind of non-digits")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(arguments.weights)
     print(f"{cpu_name()}, torch {torch.__version__}")
-    tested = evaluate(model, make_loader(load_mnist("test"), 1000), "cpu")
-    print(f"MNIST test set: {100 * tested.accuracy:.2f} %")
-    made = evaluate(model, make_loader(make_digits(10_000, seed=1_000_000), 1000), "cpu")
-    print(f"made digits with a seed of their own: {100 * made.accuracy:.2f} %")
+    report_time(model)
+    report_mnist(model, arguments.seeds)
+    report_made(model)
     if arguments.strokes:
-        report_people(model, json.loads(gzip.decompress(arguments.strokes.read_bytes()))[:: arguments.every])
+        people = split_people(read_people(arguments.strokes))[2]
+        report_people(model, people)
+        report_refusals(model, people, arguments.fonts, arguments.count)
+        report_numbers(model, people, arguments.count)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,11 @@
 2. One epoch of a first lesson's loop (MLP 784-128-10, Adam 0.001, batch 64; an image at a time through torchvision's
    transforms) against `train_epoch`: the same model, batch size, optimizer and number of steps.
 
-All in one process, taking turns; medians, spread and ratios are printed with the machine, versions and seeds.
+3. Where there is an NVIDIA GPU: seconds of training there to 99 % (recipe "fast") and to 99.5 % ("best"), and images
+   per second with and without bfloat16, by the same `train`.
+
+All in one process, taking turns; medians, spread and ratios are printed with the machine, versions and seeds, and what
+an import and the loading of the data take. From a press of Train to the first point: first_press.py.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +36,19 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from mnist_core import RECIPES, BatchDone, Digits, build_model, evaluate, load_mnist, make_loader, train, train_epoch
+from mnist_core import (
+    RECIPES,
+    BatchDone,
+    Digits,
+    EpochDone,
+    TrainConfig,
+    build_model,
+    evaluate,
+    load_mnist,
+    make_loader,
+    train,
+    train_epoch,
+)
 from mnist_core.data import FILES, MEAN, MNIST_FOLDER, STD
 from mnist_core.devices import cpu_cores, cpu_name, find_device
 from mnist_core.training import build_seeded_model
@@ -147,6 +165,53 @@ def time_train_epoch(digits: Digits, test: Digits, seed: int) -> Timed:
     return Timed(seconds, evaluate(model, make_loader(test, 1000), "cpu").accuracy)
 
 
+def time_import() -> float:
+    """Seconds that a fresh Python takes to import mnist_core, its own start taken out."""
+    seconds = []
+    for code in ("pass", "import mnist_core"):
+        started = perf_counter()
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+        seconds.append(perf_counter() - started)
+    return seconds[1] - seconds[0]
+
+
+def seconds_to(goal: float, digits: Digits, test: Digits, config: TrainConfig) -> float | None:
+    """Seconds of training, without the tests, until an epoch ends at a test accuracy of `goal`; None if none does."""
+    seconds = 0.0
+    for event in train(build_seeded_model(config), digits, config, test=test):
+        if isinstance(event, EpochDone):
+            seconds += event.seconds
+            if (event.test_accuracy or 0.0) >= goal:
+                return seconds
+    return None
+
+
+def images_per_second(digits: Digits, config: TrainConfig) -> float:
+    """The pace of the last epoch."""
+    *_, last = train(build_seeded_model(config), digits, config)
+    assert isinstance(last, EpochDone)
+    return last.images_per_second
+
+
+def report_gpu(digits: Digits, test: Digits) -> None:
+    """Print what an NVIDIA GPU does: seconds to two accuracies, and the pace in both number formats."""
+    print(f"3. on {torch.cuda.get_device_name()}")
+    for recipe, goal in (("fast", 0.99), ("best", 0.995)):
+        found = [
+            seconds_to(goal, digits, test, replace(RECIPES[recipe], device="cuda", seed=seed)) for seed in (0, 1, 2)
+        ]
+        reached = [seconds for seconds in found if seconds is not None]
+        median = f"median {statistics.median(reached):.2f} s" if reached else "-"
+        print(
+            f'  to {100 * goal:g} % by the recipe "{recipe}": {median}, reached by {len(reached)} of {len(found)} seeds'
+        )
+    for model in ("fast_cnn", "deep_cnn"):
+        for precision in ("float32", "bfloat16"):
+            config = TrainConfig(model=model, batch_size=1024, epochs=2, device="cuda", precision=precision)
+            pace = statistics.median(images_per_second(digits, config) for _ in range(3))
+            print(f"  {model}, batches of 1,024, {precision}: {pace:,.0f} images/s")
+
+
 def report(name: str, runs: list[Timed]) -> float:
     """Print the median time and the accuracies of several runs; returns the median."""
     seconds, accuracies = [run.seconds for run in runs], [100 * run.accuracy for run in runs]
@@ -172,6 +237,7 @@ def main() -> None:
     started = perf_counter()
     digits, test = load_mnist("train"), load_mnist("test")
     print(f"loading MNIST from the package: {perf_counter() - started:.2f} s")
+    print(f"importing mnist_core: {statistics.median(time_import() for _ in range(3)):.2f} s")
     with torchvision_folder() as folder:
         transform = Compose([ToTensor(), Normalize((MEAN,), (STD,))])
         published = torchvision.datasets.MNIST(folder, train=True, transform=transform)
@@ -196,6 +262,8 @@ def main() -> None:
         if course:
             ratio = report("the course's loop", course) / report("train_epoch", ours)
             print(f"  ratio of the medians: {ratio:.1f} times")
+    if torch.cuda.is_available():
+        report_gpu(digits, test)
 
 
 if __name__ == "__main__":
