@@ -7,7 +7,6 @@
    epoch are not, and how long loading the data took is printed beside it.
 2. One epoch of a first lesson's loop (MLP 784-128-10, Adam 0.001, batch 64; an image at a time through torchvision's
    transforms) against `train_epoch`: the same model, batch size, optimizer and number of steps.
-
 3. Where there is an NVIDIA GPU: seconds of training there to 99 % (recipe "fast") and to 99.5 % ("best"), and images
    per second with and without bfloat16, by the same `train`.
 

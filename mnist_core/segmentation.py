@@ -15,13 +15,14 @@ from mnist_core.drawing import FAINTEST, Ink, Prepared, prepare
 from mnist_core.parts import label_parts
 from mnist_core.prediction import Prediction, classify, predict_logits
 
-MOST_PIECES = 16  # more are joined with their neighbours
-MOST_PIECES_A_DIGIT = 8
+MOST_PIECES = 12  # more are joined with their neighbours
+MOST_PIECES_A_DIGIT = 6
 SMALLEST_PIECE = 0.02  # as a share of the largest; less is a speck
 NEXT_DIGIT = 0.5  # what it costs to see one digit more, in nats: one digit is far more often drawn than several
-WIDE = 0.9  # of the height; a stroke as wide may be digits that touch
+STACKED = 0.85  # the share of a stroke's width from which on it stands above another
+WIDE, WIDEST = 0.9, 5.0  # of the height; a stroke as wide may be digits that touch
 NARROWEST = 0.2  # of the height: no cut is so near the end of a stroke
-SLICES = 8  # for each height of a wide stroke's width
+SLICES = 6  # for each height of a wide stroke's width
 CUT = 3.0  # what it costs to cut through ink
 UNSURE = 0.3  # nats: a number is one only when each of its digits costs less
 GAP = 10.0  # what it costs to see one digit across empty paper, for each height of the drawing that is between
@@ -57,9 +58,6 @@ class Reading:
 def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> Reading:
     """Read a drawing of one digit or of several side by side.
 
-    Heuristic over-segmentation (LeCun, Bottou, Bengio and Haffner, 1998): the drawing is taken into more pieces than
-    there may be digits, and those neighbours are joined which the network believes most to be digits.
-
     Args:
         ink: (H, W) uint8 of any size, 255 = pen.
         cutter: the network that decides what is a digit and what is none, the model itself by default; one that does
@@ -68,19 +66,34 @@ def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> 
     Raises:
         DrawingError: when `ink` is no drawing.
     """
-    whole, cutter = classify(model, ink), cutter or model
-    if whole.prepared.is_blank or whole.prepared.is_dot or not getattr(cutter, "refuses", False):
-        return Reading(whole, ())
+    return Reading(classify(model, ink), read_parts(model, cut_apart(cutter or model, ink)))
+
+
+def read_parts(model: nn.Module, digits: Sequence[Ink]) -> tuple[Part, ...]:
+    """What the model says of each digit of a number, given as `cut_apart` returns them."""
+    return tuple(Part(bounds(one), classify(model, one)) for one in digits)
+
+
+def cut_apart(cutter: nn.Module, ink: Ink) -> tuple[Ink, ...]:
+    """The digits of a number from left to right, each alone on the canvas (H, W); none when the drawing is no number.
+
+    Heuristic over-segmentation (LeCun, Bottou, Bengio and Haffner, 1998): the drawing is taken into more pieces than
+    there may be digits, and those neighbours are joined which the network believes most to be digits.
+
+    Raises:
+        DrawingError: when `ink` is no drawing.
+    """
+    whole = prepare(ink)
+    if whole.is_blank or not getattr(cutter, "refuses", False):
+        return ()
     pieces = take_apart(ink)
-    if len(pieces) == 1:
-        return Reading(whole, ())
-    groups = best_groups(cutter, pieces, whole.prepared)
-    if len(groups) == 1:
-        return Reading(whole, ())
-    drawn = [together(pieces[first:last], ink.shape) for first, last in groups]
-    if digit_costs(cutter, [prepare(one) for one in drawn]).max() > UNSURE:  # a scribble falls into pieces too
-        return Reading(whole, ())
-    return Reading(whole, tuple(Part(bounds(one), classify(model, one)) for one in drawn))
+    groups = best_groups(cutter, pieces, whole) if len(pieces) > 1 else []
+    if len(groups) < 2:
+        return ()
+    digits = tuple(together(pieces[first:last], ink.shape) for first, last in groups)
+    if digit_costs(cutter, [prepare(one) for one in digits]).max() > UNSURE:  # a scribble falls into pieces too
+        return ()
+    return digits
 
 
 @dataclass(frozen=True)
@@ -99,23 +112,42 @@ class Piece:
 
 
 def take_apart(ink: Ink) -> list[Piece]:
-    """The connected strokes of a drawing from left to right, wide ones in slices; specks left out."""
+    """The connected strokes of a drawing from left to right, wide ones in slices; specks left out.
+
+    Strokes that stand one above the other belong to one digit.
+    """
     labels = label_parts(ink >= FAINTEST)
     masses = np.bincount(labels.ravel(), weights=ink.ravel())[1:]
-    pieces: list[Piece] = []
-    height = np.ptp(np.flatnonzero(labels.any(axis=1))) + 1
+    height = int(np.ptp(np.flatnonzero(labels.any(axis=1)))) + 1
+    strokes: list[Piece] = []
     for number in np.flatnonzero(masses >= SMALLEST_PIECE * masses.max()) + 1:
         rows, columns = np.nonzero(labels == number)
-        top, left = rows.min(), columns.min()
+        top, left = int(rows.min()), int(columns.min())
         window = np.s_[top : rows.max() + 1, left : columns.max() + 1]
-        pieces += cut(Piece(np.where(labels[window] == number, ink[window], 0), int(top), int(left)), int(height))
-    pieces.sort(key=lambda piece: piece.middle)
-    return pieces[:MOST_PIECES] if len(pieces) <= MOST_PIECES else join_narrowest(pieces)
+        strokes.append(Piece(np.where(labels[window] == number, ink[window], 0), top, left))
+    strokes.sort(key=lambda stroke: -stroke.ink.shape[1])
+    columns_of: list[list[Piece]] = []  # the widest first: what stands above or below it is added to it
+    for stroke in strokes:
+        below = next((column for column in columns_of if stands_above(stroke, column[0])), None)
+        if below is None:
+            columns_of.append([stroke])
+        else:
+            below.append(stroke)
+    pieces = [
+        piece for column in columns_of for piece in (cut(column[0], height) if len(column) == 1 else [merged(column)])
+    ]
+    return join_nearest(sorted(pieces, key=lambda piece: piece.middle))
 
 
-def join_narrowest(pieces: list[Piece]) -> list[Piece]:
+def stands_above(stroke: Piece, wider: Piece) -> bool:
+    """Whether nearly all of a stroke lies above or below a wider one."""
+    width = int(stroke.ink.shape[1])
+    right, wider_right = stroke.left + width, wider.left + int(wider.ink.shape[1])
+    return min(right, wider_right) - max(stroke.left, wider.left) >= STACKED * width
+
+
+def join_nearest(pieces: list[Piece]) -> list[Piece]:
     """So few pieces that all ways to join them can be tried: those whose middles lie nearest are joined first."""
-    pieces = list(pieces)
     while len(pieces) > MOST_PIECES:
         gaps = [after.middle - before.middle for before, after in pairwise(pieces)]
         at = int(np.argmin(gaps))
@@ -126,7 +158,7 @@ def join_narrowest(pieces: list[Piece]) -> list[Piece]:
 def cut(piece: Piece, height: int) -> list[Piece]:
     """A piece that is wide for one digit of this height, cut into upright slices: digits that touch."""
     width = piece.ink.shape[1]
-    if width < WIDE * height:
+    if not WIDE * height <= width <= WIDEST * height:
         return [piece]
     margin = round(NARROWEST * height)
     count = max(2, round((width - 2 * margin) * SLICES / height))

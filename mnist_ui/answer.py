@@ -8,14 +8,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from mnist_core import Prediction
+from mnist_core import Prediction, Reading, classify
 from mnist_core.drawing import Ink, Prepared
 from mnist_core.errors import WeightsError
 from mnist_core.prediction import predict_probabilities
-from mnist_core.segmentation import Part, Reading, read_number
+from mnist_core.segmentation import Part, read_parts
 from mnist_ui import film
 from mnist_ui.charts import answers_chart
-from mnist_ui.visitor import MINE, SHIPPED, Visitor, shipped_model
+from mnist_ui.visitor import MINE, SHIPPED, Visitor
 
 NETWORK_NAMES = {SHIPPED: "Shipped network", MINE: "My network"}
 STYLE = """<style>
@@ -50,7 +50,7 @@ def show_answer(visitor: Visitor) -> None:
         st.error(f"No network can answer. {error}")
         return
     ink = visitor.drawing.ink
-    reading = read_number(model, ink, cutter=shipped_model())
+    reading = Reading(classify(model, ink), read_parts(model, visitor.digits()))
     prediction = reading.whole
     left, right = st.columns([1.2, 1], gap="medium")
     with left:

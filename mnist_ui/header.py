@@ -22,6 +22,6 @@ def show() -> None:
     st.html(STYLE)
     st.header("Digit playground", anchor=False)
     st.caption(
-        "**Draw a digit** with mouse, pen or finger, and a network reads it. "
+        "**Draw a digit**, or several side by side, and a network reads them. "
         "Press **Train**, and watch a new one learn to read yours."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -21,6 +22,7 @@ from torch import nn
 from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink
 from mnist_core.runs import warm_up
+from mnist_core.segmentation import cut_apart
 from mnist_ui.browser import Tab
 from mnist_ui.server_log import leave_out_closed_pages
 
@@ -74,6 +76,7 @@ class Visitor:
     wants_training: bool = False  # Train was pressed; the settings are read first
     ticking: bool = False  # whether the page was last drawn as one that refreshes itself
     gone_since: float | None = None
+    _cut: tuple[Drawing | None, tuple[Ink, ...]] = (None, ())
     _answers: tuple[object, bytes, dict[int, NDArray[np.float32]]] = (None, b"", {})
 
     def draw(self, drawing: Drawing) -> None:
@@ -110,6 +113,12 @@ class Visitor:
         self.drawing = drawing
         self.canvas_start = drawing.objects
         self.canvas_revision += 1
+
+    def digits(self) -> tuple[Ink, ...]:
+        """The digits of the drawing when it is a number, as the shipped network sees them; otherwise none."""
+        if self._cut[0] is not self.drawing:
+            self._cut = (self.drawing, cut_apart(shipped_model(), self.drawing.ink))
+        return self._cut[1]
 
     @property
     def is_training(self) -> bool:
@@ -222,6 +231,9 @@ def all_visitors() -> Visitors:
     torch.set_num_threads(1)
     leave_out_closed_pages()
     warm_up()
+    # After every script run Streamlit collects garbage, 0.2 s in which nothing is sent: what has been imported is none.
+    gc.collect()
+    gc.freeze()
     return Visitors()
 
 
