@@ -41,6 +41,7 @@ def take_picture(server: Server) -> bytes:
         playground.draw(TWO)
         playground.train()
         playground.page.get_by_text("Done. It reads").wait_for(timeout=600_000)
+        playground.button("Stop training").wait_for(state="hidden")
         playground.page.locator('[aria-label^="Answers to this drawing"] svg').wait_for()
         playground.page.mouse.move(1430, 990)
         playground.scroll_to_top()
