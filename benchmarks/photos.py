@@ -29,7 +29,7 @@ from mnist_core.devices import cpu_name
 from mnist_core.drawing import Ink
 from mnist_core.photos import ink_on_paper
 from mnist_core.pictures import read_picture
-from mnist_core.strokes import LOOSE, bend, rasterize, sketch
+from mnist_core.strokes import LOOSE, bend, rasterize, sketch_one
 from mnist_core.strokes import place as place_lines
 from mnist_core.styles import STYLES, draw_digit
 
@@ -126,8 +126,7 @@ def small_hand(label: int, chance: np.random.Generator) -> Ink:
 
 def draw_thin(label: int, chance: np.random.Generator, width: Range) -> Ink:
     """A digit of some style in lines of such a width: (448, 448), of which it fills 400."""
-    style = STYLES[label][chance.integers(len(STYLES[label]))]
-    lines = bend(sketch(style, chance), chance, LOOSE)
+    lines = bend(sketch_one(STYLES[label], chance), chance, LOOSE)
     return rasterize(place_lines(lines, 448, 400), chance.uniform(*width), 448)
 
 

@@ -19,12 +19,11 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from non_digits import SIDE, Chance, draw_side_by_side, kinds, on_canvas
-from numpy.typing import NDArray
+from non_digits import Chance, draw_side_by_side, kinds, on_canvas
 from torch import nn
 
 from mnist_core import Prediction, classify, evaluate, load_mnist, load_model, make_loader
-from mnist_core.calibration import calibration_error, predict_logits
+from mnist_core.calibration import calibration_error, predict_all
 from mnist_core.devices import cpu_name
 from mnist_core.drawing import Ink
 from mnist_core.models import count_parameters
@@ -51,7 +50,7 @@ def draw(person: Person, brush: int, chance: Chance) -> Ink:
 def report_mnist(model: nn.Module, seeds: Sequence[Path]) -> None:
     """Accuracy, refusals and calibration on MNIST's test set; the mean over other seeds."""
     test = load_mnist("test")
-    logits = predict_logits(model, test)
+    logits = predict_all(model, test)
     probabilities, right = logits.softmax(dim=1).amax(dim=1).numpy(), (logits.argmax(dim=1) == test.labels).numpy()
     print(f"MNIST test set: {100 * right.mean():.2f} %, with {count_parameters(model):,} parameters")
     print(f"  expected calibration error: {100 * calibration_error(probabilities, right):.2f} %")
@@ -99,15 +98,14 @@ def best(answer: Prediction) -> int:
 
 def report_refusals(model: nn.Module, people: Sequence[Person], fonts: Sequence[Path], count: int) -> None:
     """How much of what is clearly no digit is refused, kind by kind: taken for one digit, and for several."""
-    totals = np.zeros(2)
+    refused = []
     for kind, draw_one in kinds(people, fonts).items():
         chance = np.random.default_rng(count)
         readings = [read_number(model, draw_one(chance)) for _ in range(count)]
-        as_one = sum(reading.whole.digit is None for reading in readings)
-        as_several = sum(reading.whole.digit is None and reading.number is None for reading in readings)
-        totals += (as_one, as_several)
-        print(f"no digit, {kind}: {percent(as_one, count)} is not taken for a digit, {as_several:,} also for no number")
-    print(f"no digit, all kinds: {percent(totals[0], len(kinds(people, fonts)) * count)} is not taken for a digit")
+        refused.append(sum(reading.whole.digit is None for reading in readings))
+        also = sum(reading.whole.digit is None and reading.number is None for reading in readings)
+        print(f"no digit, {kind}: {percent(refused[-1], count)} is not taken for a digit, {also:,} also for no number")
+    print(f"no digit, all kinds: {percent(sum(refused), len(refused) * count)} is not taken for a digit")
 
 
 def report_numbers(model: nn.Module, people: Sequence[Person], count: int) -> None:
@@ -133,12 +131,8 @@ def median_ms(work: Callable[[Ink], object], inks: Sequence[Ink]) -> float:
 
 def report_time(model: nn.Module) -> None:
     """How long one answer takes."""
-    chance, digits = np.random.default_rng(0), make_digits(300, seed=1)
-    inks: list[NDArray[np.uint8]] = [
-        np.kron(image, np.ones((10, 10), np.uint8)) for image in digits.images[:, 0].numpy()
-    ]
-    chance.shuffle(inks)
-    assert inks[0].shape == (SIDE, SIDE)
+    digits = make_digits(300, seed=1)
+    inks = [np.kron(image, np.ones((10, 10), np.uint8)) for image in digits.images[:, 0].numpy()]
     print(f"prepare and classify: median {median_ms(lambda ink: classify(model, ink), inks):.2f} ms on one thread")
     print(f"the same, read as a number: median {median_ms(lambda ink: read_number(model, ink), inks):.2f} ms")
 

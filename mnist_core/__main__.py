@@ -208,7 +208,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 def run_predict(command: argparse.Namespace) -> int:
     """Read the digit, or the number, in each picture, whether it is written dark on light or light on dark."""
-    model, shipped = load_model(command.weights), load_model()
+    shipped = load_model()
+    model = shipped if command.weights is None else load_model(command.weights)
     code = 0
     for name in command.images:
         try:

@@ -32,7 +32,7 @@ def calibration_error(confidences: NDArray[Any], right: NDArray[np.bool_], bins:
     return float(sum(gaps)) / len(right)
 
 
-def predict_logits(model: nn.Module, digits: Digits) -> Tensor:
+def predict_all(model: nn.Module, digits: Digits) -> Tensor:
     """What the model says of each image, in eval mode and without gradients: (N, 10) float32."""
     with evaluation_mode(model):
         return torch.cat([model(images).float() for images, _ in make_loader(digits, 500, seed=0)])
@@ -58,7 +58,7 @@ def calibrate(model: nn.Module, sets: Iterable[Digits]) -> tuple[float, float]:
         The temperature and the constant.
     """
     sets = list(sets)
-    answers = [predict_logits(model, digits) for digits in sets]
+    answers = [predict_all(model, digits) for digits in sets]
     temperature = find_temperature(torch.cat(answers), torch.cat([digits.labels for digits in sets]))
     evidence = [(logits / temperature).logsumexp(dim=1) for logits in answers]
     constant = (

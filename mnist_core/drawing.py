@@ -86,8 +86,14 @@ def check_ink(ink: object) -> Ink:
 
 def crop(ink: Ink, drawn: NDArray[np.bool_]) -> Ink:
     """The smallest rectangle that holds everything drawn: (H, W) -> (h, w)."""
+    left, top, right, bottom = bounds(drawn)
+    return ink[top:bottom, left:right]
+
+
+def bounds(drawn: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom, exclusive, of what is drawn on a canvas that is not empty: (H, W) -> pixels."""
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def fit(cropped: Ink) -> Ink:

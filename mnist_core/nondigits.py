@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_core.data import Digits
 from mnist_core.drawing import Ink
-from mnist_core.strokes import Hand, Points, Shape, as_digits, box, draw, sketch, smooth, through
+from mnist_core.strokes import Hand, Points, Shape, as_digits, box, draw, sketch_one, smooth, through
 from mnist_core.styles import STYLES
 
 NO_DIGIT = 10  # the label, after 0..9
@@ -112,7 +112,7 @@ LEVEL = Hand(slant=(0, 0.1), turn=0.1, wide=(0.9, 1.1), waves=0.01, tremors=(0, 
 def draw_shape(shapes: dict[str, list[Shape]], chance: Chance) -> Ink:
     """One of several shapes, as likely as the others, as some hand draws it."""
     ways = shapes[str(chance.choice(list(shapes)))]
-    return draw(sketch(ways[chance.integers(len(ways))], chance), chance, FREE)
+    return draw(sketch_one(ways, chance), chance, FREE)
 
 
 def draw_scribble(chance: Chance) -> Ink:
@@ -170,8 +170,7 @@ def draw_crowd(chance: Chance) -> Ink:
     """Two or three digits side by side; one above the other could be an 8."""
     lines: list[Points] = []
     for _ in range(chance.choice([2, 2, 2, 3])):
-        style = STYLES[int(chance.integers(10))]
-        digit = fit(sketch(style[chance.integers(len(style))], chance), chance)
+        digit = fit(sketch_one(STYLES[int(chance.integers(10))], chance), chance)
         if lines:
             low, extent = box(lines)
             away = np.array([low[0] + extent[0] + chance.uniform(-0.05, 0.6), chance.normal(0, 0.06)])
@@ -190,7 +189,7 @@ def fit(lines: list[Points], chance: Chance) -> list[Points]:
 def draw_struck_out(chance: Chance) -> Ink:
     """A digit with a long line through it, with a cross over it, or scribbled over."""
     digit = int(chance.choice([2, 3, 5, 6, 8, 9]))  # a 0, a 1, a 4 and a 7 may have a line through them
-    lines = fit(sketch(STYLES[digit][chance.integers(len(STYLES[digit]))], chance), chance)
+    lines = fit(sketch_one(STYLES[digit], chance), chance)
     low, extent = box(lines)
 
     def across(start: tuple[float, float], end: tuple[float, float]) -> Points:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from mnist_core.drawing import FAINTEST, Ink, Prepared, prepare
+from mnist_core.drawing import FAINTEST, Ink, Prepared, bounds, prepare
 from mnist_core.parts import label_parts
 from mnist_core.prediction import Prediction, classify, predict_logits
+
+Costs = Mapping[tuple[int, int], float]  # of joining neighbouring pieces, (first, after last), to one digit: nats
 
 MOST_PIECES = 12  # more are joined with their neighbours
 MOST_PIECES_A_DIGIT = 6
@@ -35,6 +36,11 @@ class Part:
     box: tuple[int, int, int, int]
     prediction: Prediction
 
+    @property
+    def name(self) -> str:
+        """The digit, or "?" when it cannot be told."""
+        return "?" if self.prediction.digit is None else str(self.prediction.digit)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -51,8 +57,7 @@ class Reading:
     @property
     def number(self) -> str | None:
         """The digits of the number, "?" for one that cannot be told, or None when the drawing is no number."""
-        digits = ["?" if part.prediction.digit is None else str(part.prediction.digit) for part in self.parts]
-        return "".join(digits) or None
+        return "".join(part.name for part in self.parts) or None
 
 
 def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> Reading:
@@ -71,7 +76,7 @@ def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> 
 
 def read_parts(model: nn.Module, digits: Sequence[Ink]) -> tuple[Part, ...]:
     """What the model says of each digit of a number, given as `cut_apart` returns them."""
-    return tuple(Part(bounds(one), classify(model, one)) for one in digits)
+    return tuple(Part(bounds(one >= FAINTEST), classify(model, one)) for one in digits)
 
 
 def cut_apart(cutter: nn.Module, ink: Ink) -> tuple[Ink, ...]:
@@ -87,13 +92,14 @@ def cut_apart(cutter: nn.Module, ink: Ink) -> tuple[Ink, ...]:
     if whole.is_blank or not getattr(cutter, "refuses", False):
         return ()
     pieces = take_apart(ink)
-    groups = best_groups(cutter, pieces, whole) if len(pieces) > 1 else []
-    if len(groups) < 2:
+    if len(pieces) == 1:
         return ()
-    digits = tuple(together(pieces[first:last], ink.shape) for first, last in groups)
-    if digit_costs(cutter, [prepare(one) for one in digits]).max() > UNSURE:  # a scribble falls into pieces too
+    costs = digit_costs(cutter, pieces, whole)
+    groups = best_groups(pieces, costs, height=len(whole.stages[1].image))
+    # A scribble falls into pieces too, but not into digits.
+    if len(groups) == 1 or max(costs[group] for group in groups) > UNSURE:
         return ()
-    return digits
+    return tuple(together(pieces[first:last], ink.shape) for first, last in groups)
 
 
 @dataclass(frozen=True)
@@ -118,12 +124,12 @@ def take_apart(ink: Ink) -> list[Piece]:
     """
     labels = label_parts(ink >= FAINTEST)
     masses = np.bincount(labels.ravel(), weights=ink.ravel())[1:]
-    height = int(np.ptp(np.flatnonzero(labels.any(axis=1)))) + 1
+    _, highest, _, lowest = bounds(labels > 0)
+    height = lowest - highest
     strokes: list[Piece] = []
     for number in np.flatnonzero(masses >= SMALLEST_PIECE * masses.max()) + 1:
-        rows, columns = np.nonzero(labels == number)
-        top, left = int(rows.min()), int(columns.min())
-        window = np.s_[top : rows.max() + 1, left : columns.max() + 1]
+        left, top, right, bottom = bounds(labels == number)
+        window = np.s_[top:bottom, left:right]
         strokes.append(Piece(np.where(labels[window] == number, ink[window], 0), top, left))
     strokes.sort(key=lambda stroke: -stroke.ink.shape[1])
     columns_of: list[list[Piece]] = []  # the widest first: what stands above or below it is added to it
@@ -149,8 +155,7 @@ def stands_above(stroke: Piece, wider: Piece) -> bool:
 def join_nearest(pieces: list[Piece]) -> list[Piece]:
     """So few pieces that all ways to join them can be tried: those whose middles lie nearest are joined first."""
     while len(pieces) > MOST_PIECES:
-        gaps = [after.middle - before.middle for before, after in pairwise(pieces)]
-        at = int(np.argmin(gaps))
+        at = int(np.argmin([after.middle - before.middle for before, after in pairwise(pieces)]))
         pieces[at : at + 2] = [merged(pieces[at : at + 2])]
     return pieces
 
@@ -189,35 +194,37 @@ def together(pieces: Sequence[Piece], shape: tuple[int, ...]) -> Ink:
     return ink
 
 
-def bounds(ink: Ink) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what is drawn, in pixels."""
-    rows, columns = np.flatnonzero((ink >= FAINTEST).any(axis=1)), np.flatnonzero((ink >= FAINTEST).any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+def digit_costs(cutter: nn.Module, pieces: Sequence[Piece], whole: Prepared) -> Costs:
+    """-log P(it is this digit), of the most probable digit, when it may also be none, for each way to join neighbours.
 
-
-def best_groups(cutter: nn.Module, pieces: Sequence[Piece], whole: Prepared) -> list[tuple[int, int]]:
-    """How to join neighbouring pieces so that the network believes most to see digits: [(first, after last), ...].
-
-    The shortest path from the first piece to the last, where joining pieces i to j costs -log P(a digit | i to j), and
-    more when there is paper between them.
+    Returns:
+        {(first, after last): nats}, for as many pieces as one digit may have, and for all of them.
     """
     count = len(pieces)
     spans = [(i, j) for i in range(count) for j in range(i + 1, min(i + MOST_PIECES_A_DIGIT, count) + 1)]
     spans += [(0, count)] if count > MOST_PIECES_A_DIGIT else []
-    images = [whole if (i, j) == (0, count) else prepare(merged(pieces[i:j]).ink) for i, j in spans]
-    costs = {
-        (i, j): cost + GAP * gaps(pieces[i:j], len(whole.stages[1].image))
-        for (i, j), cost in zip(spans, digit_costs(cutter, images).tolist(), strict=True)
-    }
+    prepared = [whole if (i, j) == (0, count) else prepare(merged(pieces[i:j]).ink) for i, j in spans]
+    logits = predict_logits(cutter, np.stack([one.image for one in prepared]))  # (G, 28, 28) -> (G, 10)
+    none = torch.zeros(len(logits), 1)  # "no digit" has logit 0
+    costs = -torch.cat([logits, none], dim=1).log_softmax(dim=1)[:, :10].amax(dim=1)  # (G, 11) -> (G,)
+    return dict(zip(spans, costs.tolist(), strict=True))
+
+
+def best_groups(pieces: Sequence[Piece], costs: Costs, height: int) -> list[tuple[int, int]]:
+    """How to join neighbouring pieces so that the network believes most to see digits: [(first, after last), ...].
+
+    The shortest path from the first piece to the last, where joining pieces i to j costs what `costs` say, and more
+    when there is paper between them.
+    """
     best: list[tuple[float, list[tuple[int, int]]]] = [(0.0, [])]
-    for j in range(1, count + 1):
+    for j in range(1, len(pieces) + 1):
         ways = []
         for i in range(j):
             if (i, j) in costs:
-                extra = NEXT_DIGIT * (i > 0) + CUT * (i > 0 and pieces[i].is_cut)
+                extra = GAP * gaps(pieces[i:j], height) + NEXT_DIGIT * (i > 0) + CUT * (i > 0 and pieces[i].is_cut)
                 ways.append((best[i][0] + costs[i, j] + extra, [*best[i][1], (i, j)]))
         best.append(min(ways))
-    return best[count][1]
+    return best[-1][1]
 
 
 def gaps(pieces: Sequence[Piece], height: int) -> float:
@@ -227,11 +234,3 @@ def gaps(pieces: Sequence[Piece], height: int) -> float:
         empty += max(0, piece.left - right)
         right = max(right, piece.left + piece.ink.shape[1])
     return empty / height
-
-
-def digit_costs(cutter: nn.Module, images: Sequence[Prepared]) -> NDArray[np.float32]:
-    """-log P(it is this digit), of the most probable digit, when it may also be none: (G,) nats."""
-    logits = predict_logits(cutter, np.stack([prepared.image for prepared in images]))  # (G, 28, 28) -> (G, 10)
-    none = torch.zeros(len(logits), 1)  # "no digit" has logit 0
-    costs = -torch.cat([logits, none], dim=1).log_softmax(dim=1)[:, :10].amax(dim=1)
-    return np.asarray(costs.numpy(), np.float32)

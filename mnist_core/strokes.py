@@ -46,6 +46,11 @@ def sketch(shape: Shape, chance: np.random.Generator) -> list[Points]:
     return [smooth(points) for points in control]
 
 
+def sketch_one(ways: Sequence[Shape], chance: np.random.Generator) -> list[Points]:
+    """One of several ways to draw something, each as likely as the others, as smooth lines."""
+    return sketch(ways[int(chance.integers(len(ways)))], chance)
+
+
 def draw(lines: list[Points], chance: np.random.Generator, hand: Hand) -> Ink:
     """Lines as some hand draws them, with a pen of some width: (112, 112) uint8, 255 = pen."""
     return rasterize(place(bend(lines, chance, hand)), math.exp(chance.uniform(*np.log(hand.pens))))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mnist_core.data import Digits
 from mnist_core.drawing import Ink
-from mnist_core.strokes import LOOSE, Shape, as_digits, break_line, draw, sketch
+from mnist_core.strokes import LOOSE, Shape, as_digits, break_line, draw, sketch_one
 
 OVAL = [(0.5, 0), (0.18, 0.14), (0.05, 0.5), (0.18, 0.86), (0.5, 1), (0.82, 0.86), (0.95, 0.5), (0.82, 0.14), (0.5, 0)]
 
@@ -111,8 +111,7 @@ def make_digits(count: int, seed: int) -> Digits:
 
 def draw_digit(digit: int, chance: np.random.Generator) -> Ink:
     """One digit in one of its styles, as some hand might draw it: (112, 112) uint8, 255 = pen."""
-    style = STYLES[digit][chance.integers(len(STYLES[digit]))]
-    lines = sketch(style, chance)
+    lines = sketch_one(STYLES[digit], chance)
     if chance.random() < 0.15:
         lines = [piece for line in lines for piece in break_line(line, chance)]
     return draw(lines, chance, LOOSE)

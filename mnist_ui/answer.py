@@ -96,15 +96,20 @@ def hint(reading: Reading) -> str:
 def verdict_html(prediction: Prediction) -> str:
     """The verdict in large letters: "It's a 7 97 %"."""
     if prediction.prepared.is_blank:
-        return '<div class="verdict" role="status">Waiting for your digit</div>'
+        return headline_html("Waiting for your digit")
     words = prediction.verdict.capitalize() if len(prediction.candidates) != 1 else f"It's {prediction.verdict}"
-    sure = "" if prediction.digit is None else f"<small>{percent(prediction.confidence)}</small>"
-    return f'<div class="verdict" role="status">{words}{sure}</div>'
+    return headline_html(words, "" if prediction.digit is None else percent(prediction.confidence))
 
 
 def number_html(number: str) -> str:
     """Several digits as the verdict: "It's 47 2 digits"."""
-    return f'<div class="verdict" role="status">It\'s {number}<small>{len(number)} digits</small></div>'
+    return headline_html(f"It's {number}", f"{len(number)} digits")
+
+
+def headline_html(words: str, note: str = "") -> str:
+    """Large words, and beside them a note."""
+    beside = note and f"<small>{note}</small>"
+    return f'<div class="verdict" role="status">{words}{beside}</div>'
 
 
 def parts_html(ink: Ink, parts: Sequence[Part]) -> str:
@@ -112,8 +117,7 @@ def parts_html(ink: Ink, parts: Sequence[Part]) -> str:
     boxes, rows = [], []
     for part in parts:
         boxes.append(f'<div style="{place_style(part.box, ink.shape)}"></div>')
-        name = "?" if part.prediction.digit is None else str(part.prediction.digit)
-        rows.append(row_html(name, part.prediction.confidence, is_top=True, note=part.prediction.verdict))
+        rows.append(row_html(part.name, part.prediction.confidence, is_top=True, title=part.prediction.verdict))
     picture = f'<img src="{film.data_url(ink)}" alt="The drawing, with a box around each of its digits"/>'
     picture = f'<div class="boxes">{picture}{"".join(boxes)}</div>'
     bars = f'<div class="bars" role="group" aria-label="Confidence in each digit">{"".join(rows)}</div>'
@@ -133,19 +137,19 @@ def bars_html(prediction: Prediction) -> str:
     """Ten bars, one a digit, each with its probability in percent."""
     empty = prediction.digit is None
     rows = [
-        row_html(str(digit), 0.0 if empty else probability, digit == prediction.digit, None if empty else "")
+        row_html(str(digit), None if empty else probability, is_top=digit == prediction.digit)
         for digit, probability in enumerate(prediction.probabilities.tolist())
     ]
     return f'<div class="bars" role="group" aria-label="Probability of each digit">{"".join(rows)}</div>'
 
 
-def row_html(name: str, share: float, is_top: bool, note: str | None) -> str:
-    """One bar with its name and its share in percent; without the percent when there is no share to speak of."""
-    title = f' title="{note}"' if note else ""
+def row_html(name: str, share: float | None, is_top: bool, title: str = "") -> str:
+    """One bar with its name and its share 0..1 in percent; an empty one when there is no share to speak of."""
+    explained = title and f' title="{title}"'
     return (
-        f'<div class="row{" top" if is_top else ""}"><span class="digit">{name}</span><span class="track"{title}>'
-        f'<div class="bar" style="width:{100 * share:.1f}%"></div></span>'
-        f'<span class="percent">{"" if note is None else percent(share)}</span></div>'
+        f'<div class="row{" top" if is_top else ""}"><span class="digit">{name}</span><span class="track"{explained}>'
+        f'<div class="bar" style="width:{100 * (share or 0):.1f}%"></div></span>'
+        f'<span class="percent">{"" if share is None else percent(share)}</span></div>'
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_core import Digits
-from mnist_core.calibration import TURNED_AWAY, calibrate, calibration_error, find_temperature, predict_logits
+from mnist_core.calibration import TURNED_AWAY, calibrate, calibration_error, find_temperature, predict_all
 
 
 def test_the_calibration_error_by_hand() -> None:
@@ -52,15 +52,15 @@ class Mean(nn.Module):
 def overconfident() -> Digits:
     """Digits whose labels were drawn from half the logits that `Mean` gives."""
     images = torch.randint(0, 256, (4000, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    labels = drawn_from(predict_logits(Mean(False), Digits(images, torch.zeros(4000, dtype=torch.int64))) / 2)
+    labels = drawn_from(predict_all(Mean(False), Digits(images, torch.zeros(4000, dtype=torch.int64))) / 2)
     return Digits(images, labels)
 
 
 def test_calibrating_makes_confidence_honest_and_changes_no_answer(overconfident) -> None:
     model = Mean(refuses=False)
-    before = predict_logits(model, overconfident)
+    before = predict_all(model, overconfident)
     temperature, constant = calibrate(model, [overconfident])
-    after = predict_logits(model, overconfident)
+    after = predict_all(model, overconfident)
     assert temperature == pytest.approx(2, rel=0.1)
     assert constant == 0
     torch.testing.assert_close(after, before / temperature)
@@ -71,8 +71,8 @@ def test_calibrating_makes_confidence_honest_and_changes_no_answer(overconfident
 def test_a_model_that_refuses_turns_the_allowed_share_of_digits_away_and_no_more(overconfident) -> None:
     model = Mean(refuses=True)
     others = Digits(overconfident.images // 2, overconfident.labels)
-    before = predict_logits(model, overconfident).argmax(dim=1)
+    before = predict_all(model, overconfident).argmax(dim=1)
     calibrate(model, [overconfident, others])
-    refused = [(predict_logits(model, one).logsumexp(dim=1) < 0).float().mean() for one in (overconfident, others)]
+    refused = [(predict_all(model, one).logsumexp(dim=1) < 0).float().mean() for one in (overconfident, others)]
     assert max(refused) == pytest.approx(TURNED_AWAY, abs=0.001)
-    assert torch.equal(predict_logits(model, overconfident).argmax(dim=1), before)
+    assert torch.equal(predict_all(model, overconfident).argmax(dim=1), before)

@@ -33,15 +33,15 @@ def made() -> ModuleType:
 def test_digits_are_read_from_photographs_of_every_kind(made) -> None:
     model = load_model()
     wrong, overlaps = [], []
-    for name, scene in made.SCENES.items():
-        chance = np.random.default_rng(1)
+    for at, (name, scene) in enumerate(made.SCENES.items()):
+        chance = np.random.default_rng(at)  # other digits in every scene
         for number in range(EACH):
             label = (number * 3 + len(name)) % 10
             photo = made.photograph(scene, label, chance)
             found = read_picture(photo.jpeg)
             overlaps.append(made.overlap(found, photo.ink))
             wrong += [name] if classify(model, found).digit != label else []
-    assert len(wrong) <= 0.1 * EACH * len(made.SCENES), wrong
+    assert len(wrong) <= 0.05 * EACH * len(made.SCENES), wrong
     assert np.median(overlaps) > 0.8
     assert np.percentile(overlaps, 5) > 0.6
 

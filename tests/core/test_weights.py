@@ -122,7 +122,8 @@ def test_a_file_remembers_its_model_with_all_options(name, options, file_format)
     assert loaded.input_shape == model.input_shape
     assert loaded.architecture == model.architecture
     images = torch.rand(4, *model.input_shape)
-    torch.testing.assert_close(loaded(images), model(images))
+    same_layout = model.to(memory_format=torch.channels_last)  # another adds up its floats in another order
+    assert torch.equal(loaded(images), same_layout(images))
 
 
 def test_a_loaded_model_is_frozen_and_in_eval_mode() -> None:
