@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mnist_ui import ICON, answer, browser, canvas, header, progress, sidebar
+from mnist_ui import ICON, answer, browser, canvas, header, look_closer, progress, sidebar
 from mnist_ui.visitor import current_visitor
 
 st.set_page_config(page_title="Digit playground", page_icon=ICON, layout="wide")
@@ -12,3 +12,4 @@ header.show()
 sidebar.show(visitor)
 canvas.show(visitor, beside=answer.show)
 progress.show(visitor)
+look_closer.show(visitor)

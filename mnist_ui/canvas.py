@@ -28,7 +28,7 @@ LARGEST_STROKES = 2_000_000  # characters of JSON that describe them
 
 @st.fragment
 def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
-    """The canvas, and right of it what `beside` shows; a stroke redraws these only."""
+    """The canvas, and right of it what `beside` shows; a stroke redraws these, and a lesson that follows them."""
     left, right = st.columns([1.15, 2.4], gap="medium")
     with left:
         canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
@@ -41,6 +41,8 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
             show_buttons(visitor)
     with right:
         beside(visitor)
+    if visitor.drawing_in_lesson not in (None, visitor.drawing):
+        st.rerun()  # the answer is there; now the lesson follows
 
 
 def show_canvas(visitor: Visitor, brush: int) -> None:

@@ -2,6 +2,9 @@
 
 import streamlit as st
 
+from mnist_ui.language import LANGUAGE_KEY, _, current_language, languages
+from mnist_ui.visitor import set_widget_value
+
 # Streamlit leaves a large gap above the title; the canvas and Train shall both be in sight on a laptop.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 4rem; max-width: 1280px; }
@@ -18,10 +21,28 @@ STYLE = """<style>
 
 
 def show() -> None:
-    """What this is, in two lines."""
+    """What this is, in two lines, and the choice of a language."""
     st.html(STYLE)
-    st.header("Digit playground", anchor=False)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.header(_("Digit playground"), anchor=False, width="content")
+        choose_language()
     st.caption(
-        "**Draw a digit**, or several side by side, and a network reads them. "
-        "Press **Train**, and watch a new one learn to read yours."
+        _(
+            "**Draw a digit**, or several side by side, and a network reads them. "
+            "Press **Train**, and watch a new one learn to read yours."
+        )
+    )
+
+
+def choose_language() -> None:
+    """The switch from one language to another."""
+    set_widget_value(LANGUAGE_KEY, current_language())  # the browser's, until another is chosen
+    st.segmented_control(
+        _("Language"),
+        list(languages()),
+        format_func=languages().__getitem__,
+        required=True,
+        key=LANGUAGE_KEY,
+        label_visibility="collapsed",
+        width="content",
     )

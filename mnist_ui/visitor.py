@@ -35,7 +35,7 @@ SHIPPED, MINE = "shipped", "mine"
 SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawing:
     """What is on the canvas.
 
@@ -75,6 +75,8 @@ class Visitor:
     has_come_back: bool = False  # whether the tab's name has been looked up in this session
     wants_training: bool = False  # Train was pressed; the settings are read first
     ticking: bool = False  # whether the page was last drawn as one that refreshes itself
+    drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
+    notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
     gone_since: float | None = None
     _cut: tuple[Drawing | None, tuple[Ink, ...]] = (None, ())
     _answers: tuple[object, bytes, dict[int, NDArray[np.float32]]] = (None, b"", {})
@@ -252,6 +254,7 @@ def current_visitor(tab: Tab) -> Visitor:
         write_settings(visitor.settings)
         visitor.has_come_back = True
     visitor.refill_if_lost(tab.canvas_lost_at)
+    visitor.drawing_in_lesson = None
     return visitor
 
 

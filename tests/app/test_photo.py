@@ -72,7 +72,8 @@ def test_an_uploaded_photograph_is_read_from_the_canvas(page) -> None:
 
 
 def test_a_photograph_by_the_camera_is_read_too(page) -> None:
-    open_photo(page).main.get("button_group")[0].set_value("Camera").run()
+    source = next(one for one in open_photo(page).main.get("button_group") if one.key == "photo_source")
+    source.set_value("Camera").run()
     assert not page.main.file_uploader
     page.main.camera_input[0].set_value(("shot.jpg", photograph(), "image/jpeg")).run()
     assert not page.exception

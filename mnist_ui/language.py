@@ -1,0 +1,107 @@
+"""The page's language: every text of the page goes through `_`, which says it in the language that its visitor reads.
+
+A language is one file, locales/CODE.po, in gettext's format. To bring it up to date with the code:
+
+    pybabel extract --keyword _ --keyword _n:1,2 --keyword say --output messages.pot mnist_core mnist_ui
+    pybabel update --input-file messages.pot --output-file mnist_ui/locales/es.po --locale es --no-fuzzy-matching
+
+and for a new one, `pybabel init` with the same options.
+"""
+
+from __future__ import annotations
+
+import functools
+import gettext
+import io
+import string
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import get_decimal_symbol, get_group_symbol
+
+from mnist_core.messages import Message
+from mnist_ui.visitor import widget_value
+
+ENGLISH = "en"  # what the texts are in the code
+LOCALES = Path(__file__).parent / "locales"
+LANGUAGE_KEY = "language"
+
+
+@functools.cache
+def languages() -> dict[str, str]:
+    """The languages that there are, each by its code with its own name: {"en": "English", "es": "Español"}."""
+    codes = [ENGLISH, *sorted(file.stem for file in LOCALES.glob("*.po"))]
+    return {code: str(Locale.parse(code).get_display_name(code)).capitalize() for code in codes}
+
+
+@functools.cache
+def catalogue(language: str) -> gettext.NullTranslations:
+    """The translations into a language of `languages()`."""
+    if language == ENGLISH:
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with (LOCALES / f"{language}.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def current_language() -> str:
+    """The code of the language that the page is in: the one chosen, or else the browser's, or else English."""
+    chosen = widget_value(LANGUAGE_KEY)
+    return chosen if chosen in languages() else browser_language()
+
+
+def browser_language() -> str:
+    """The language that the visitor's browser asks for, when there is one, or else English."""
+    asked = (st.context.locale or ENGLISH).replace("_", "-").split("-")[0].lower()
+    return asked if asked in languages() else ENGLISH
+
+
+class LocalFormatter(string.Formatter):
+    """Formats as str.format does, with the decimal and the thousands separator of a language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        if self.language == ENGLISH or isinstance(value, bool) or not isinstance(value, (int, float)):
+            return text
+        separators = {",": get_group_symbol(self.language), ".": get_decimal_symbol(self.language)}
+        return text.translate(str.maketrans(separators))
+
+
+def _(text: str, **values: Any) -> str:
+    """This text in the page's language, with the values where their {names} stand.
+
+    Args:
+        text: as it stands in the code, or a Message of mnist_core, which brings its own values.
+    """
+    language = current_language()
+    if isinstance(text, Message):
+        text, values = text.template, text.values
+    return filled(catalogue(language).gettext(text) if text else "", values, language)
+
+
+def _n(one: str, many: str, count: int, **values: Any) -> str:
+    """`_` for a text that depends on a number, which it may name as {count}."""
+    language = current_language()
+    return filled(catalogue(language).ngettext(one, many, count), {"count": count, **values}, language)
+
+
+def number(value: float, format_spec: str = ",") -> str:
+    """A number as the page's language writes it: number(1204) is "1,204" in English and "1.204" in Spanish."""
+    return LocalFormatter(current_language()).format_field(value, format_spec)
+
+
+def filled(template: str, values: dict[str, Any], language: str) -> str:
+    """The template with its values; those that are messages are translated too."""
+    if not values:
+        return template
+    said = {name: _(value) if isinstance(value, Message) else value for name, value in values.items()}
+    return LocalFormatter(language).vformat(template, (), said)

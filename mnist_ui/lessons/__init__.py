@@ -1,0 +1,1 @@
+"""The lessons under "Look closer", one module each."""

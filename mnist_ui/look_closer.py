@@ -1,0 +1,51 @@
+"""Look closer: the lessons, one at a time; what is not chosen is not computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from mnist_core.messages import Message
+from mnist_ui.language import _
+from mnist_ui.visitor import Visitor
+
+PANEL_KEY = "panel"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A panel: its name, what it shows in a sentence, and the function that draws it.
+
+    Attributes:
+        follows_drawing: a new stroke draws it anew. follows_run: so does a run, at every tick.
+    """
+
+    name: Message
+    about: Message
+    show: Callable[[Visitor], None]
+    follows_drawing: bool = False
+    follows_run: bool = False
+
+
+LESSONS: dict[str, Lesson] = {}
+
+
+def show(visitor: Visitor) -> None:
+    """The line that invites, the choice of a lesson, and the lesson."""
+    st.subheader(_("Look closer"), anchor=False)
+    chosen = st.segmented_control(
+        _("Lesson"),
+        list(LESSONS),
+        format_func=lambda name: _(LESSONS[name].name),
+        key=PANEL_KEY,
+        label_visibility="collapsed",
+    )
+    lesson = LESSONS.get(chosen or "")
+    visitor.drawing_in_lesson = visitor.drawing if lesson is not None and lesson.follows_drawing else None
+    if lesson is None:
+        st.caption(_("Choose what to look into: the network, its mistakes, the training loop, or the code."))
+        return
+    st.caption(_(lesson.about))
+    st.fragment(lesson.show, run_every=visitor.tick_seconds if lesson.follows_run else None)(visitor)
