@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, StepLR
 
 from mnist_core.errors import ConfigError
+from mnist_core.messages import say
 from mnist_core.models import check_model_options
 
 
@@ -129,20 +130,21 @@ class TrainConfig:
             if value is None and name == "train_images":
                 continue
             if type(value) is not int or not least <= value <= most:
-                raise ConfigError(name, value, f"a whole number from {least:,} to {most:,}")
+                raise ConfigError(name, value, say("a whole number from {least:,} to {most:,}", least=least, most=most))
         for name, (low, high) in NUMBERS.items():
             value = getattr(self, name)
             if type(value) not in (int, float) or not low <= value <= high:
-                raise ConfigError(name, value, f"a number from {low:g} to {high:g}")
+                raise ConfigError(name, value, say("a number from {least:g} to {most:g}", least=low, most=high))
         for name, choices in NAMED.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in choices:
-                raise ConfigError(name, value, f"one of {', '.join(choices)}")
+                raise ConfigError(name, value, say("one of {names}", names=", ".join(choices)))
         if self.non_digits and not self.model_options.get("refuses"):
-            raise ConfigError("non_digits", self.non_digits, "0, or the model deep_cnn with the option refuses=True")
+            bound = say("0, or the model deep_cnn with the option refuses=True")
+            raise ConfigError("non_digits", self.non_digits, bound)
         for name in SWITCHES:
             if type(getattr(self, name)) is not bool:
-                raise ConfigError(name, getattr(self, name), "True or False")
+                raise ConfigError(name, getattr(self, name), say("True or False"))
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain data, for JSON: `TrainConfig(**config.as_dict())` makes it again."""
@@ -152,7 +154,7 @@ class TrainConfig:
 def checked_options(options: object) -> dict[str, Any]:
     """`options` when it is a dict with names as keys, or a ConfigError."""
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise ConfigError("model_options", options, "a dict of options by name")
+        raise ConfigError("model_options", options, say("a dict of options by name"))
     return options
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_core.messages import Message, say
 from mnist_core.training import BatchDone, EpochDone
 
 Numbers = NDArray[np.float64]
@@ -61,34 +62,34 @@ def trailing_mean(values: Numbers, width: int) -> Numbers:
     return means
 
 
-def observe(epochs: Sequence[EpochDone]) -> str:
+def observe(epochs: Sequence[EpochDone]) -> Message:
     """One sentence on the last of these epochs, for somebody who sees such numbers for the first time."""
     last = epochs[-1]
     if len(epochs) == 1:
         return observe_first(last)
     before = epochs[-2]
     if last.stalled:
-        return "Test accuracy stands still: you may stop here."
+        return say("Test accuracy stands still: you may stop here.")
     if last.train_loss > before.train_loss * 1.05:
-        return "Loss rises: the learning rate may be too high."
+        return say("Loss rises: the learning rate may be too high.")
     if last.test_accuracy is None or before.test_accuracy is None or last.test_loss is None or before.test_loss is None:
-        return "Loss still falls." if last.train_loss < before.train_loss else "Loss stands still."
+        return say("Loss still falls.") if last.train_loss < before.train_loss else say("Loss stands still.")
     gain = last.test_accuracy - before.test_accuracy
     by_heart = last.train_accuracy - last.test_accuracy
     if gain >= 0.005:
-        return "Test accuracy still climbs."
+        return say("Test accuracy still climbs.")
     if gain <= -0.005:
-        return "Test accuracy fell: steps this long overshoot now and then."
+        return say("Test accuracy fell: steps this long overshoot now and then.")
     if by_heart > 0.015 and last.test_loss > before.test_loss:
-        return "It begins to learn the training images by heart: test loss rises."
-    return "Small changes now: most of what can be learnt has been." if gain < 0.001 else "Small gains now."
+        return say("It begins to learn the training images by heart: test loss rises.")
+    return say("Small changes now: most of what can be learnt has been.") if gain < 0.001 else say("Small gains now.")
 
 
-def observe_first(epoch: EpochDone) -> str:
+def observe_first(epoch: EpochDone) -> Message:
     """One sentence on a run's first epoch."""
     guessing = math.log(10)  # the cross-entropy of ten equal guesses
     if epoch.train_accuracy < 0.2:
-        return "Nothing learnt yet: it still guesses."
+        return say("Nothing learnt yet: it still guesses.")
     if epoch.train_accuracy > 0.85 and epoch.train_loss < guessing / 3:
-        return "Loss falls fast: the network has begun to learn."
-    return "It has begun to learn, slowly."
+        return say("Loss falls fast: the network has begun to learn.")
+    return say("It has begun to learn, slowly.")

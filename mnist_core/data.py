@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from mnist_core.errors import ConfigError, DataError
+from mnist_core.messages import say
 
 MNIST_FOLDER = Path(__file__).parent / "mnist"
 FILES = {
@@ -78,9 +79,16 @@ class Digits(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(self, images: Tensor, labels: Tensor, transform: Transform | None = None) -> None:
         if images.ndim != 4 or images.dtype != torch.uint8:
-            raise DataError(f"images must be (N, C, H, W) uint8, not {tuple(images.shape)} {images.dtype}.")
+            found = f"{tuple(images.shape)} {images.dtype}"
+            raise DataError(say("images must be (N, C, H, W) uint8, not {found}.", found=found))
         if labels.shape != (len(images),) or labels.dtype != torch.int64:
-            raise DataError(f"{len(images)} images need ({len(images)},) int64 labels, not {tuple(labels.shape)}.")
+            raise DataError(
+                say(
+                    "{count} images need ({count},) int64 labels, not {shape}.",
+                    count=len(images),
+                    shape=tuple(labels.shape),
+                )
+            )
         self.images = images
         self.labels = labels
         self.transform = transform
@@ -109,9 +117,8 @@ class Digits(Dataset[tuple[Tensor, Tensor]]):
     def joined(self, others: Digits) -> Digits:
         """These images and after them the others, which must be of the same shape."""
         if self.images.shape[1:] != others.images.shape[1:]:
-            raise DataError(
-                f"Images of {tuple(self.images.shape[1:])} and {tuple(others.images.shape[1:])} do not mix."
-            )
+            ours, theirs = tuple(self.images.shape[1:]), tuple(others.images.shape[1:])
+            raise DataError(say("Images of {ours} and {theirs} do not mix.", ours=ours, theirs=theirs))
         images, labels = torch.cat([self.images, others.images]), torch.cat([self.labels, others.labels])
         return Digits(images, labels, self.transform)
 
@@ -143,22 +150,35 @@ def read_idx(path: Path) -> Tensor:
     Raises:
         DataError: names the file when it is missing, cut short, damaged or not an IDX file of bytes.
     """
-    again = "Reinstall the package or fetch the file again."
+    again = say("Reinstall the package or fetch the file again.")
     try:
         with gzip.open(path) as file:
             content = bytearray(file.read(LARGEST_IDX + 1))
     except FileNotFoundError:
-        raise DataError(f"The data file {path} is missing. {again}") from None
+        raise DataError(say("The data file {path} is missing. {again}", path=str(path), again=again)) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"The data file {path} is damaged ({error}). {again}") from error
+        damaged = say(
+            "The data file {path} is damaged ({error}). {again}", path=str(path), error=str(error), again=again
+        )
+        raise DataError(damaged) from error
     # Header: two zero bytes, 8 = unsigned byte, the number of dimensions, then each dimension as a big-endian int32.
     dimensions = content[3] if len(content) >= 4 else 0
     header_length = 4 + 4 * dimensions
     if content[:3] != b"\x00\x00\x08" or not 1 <= dimensions <= 3 or len(content) < header_length:
-        raise DataError(f"The data file {path} is not an IDX file of unsigned bytes. {again}")
+        raise DataError(
+            say("The data file {path} is not an IDX file of unsigned bytes. {again}", path=str(path), again=again)
+        )
     shape = [int.from_bytes(content[at : at + 4], "big") for at in range(4, header_length, 4)]
     if not math.prod(shape) or len(content) - header_length != math.prod(shape):
-        raise DataError(f"The data file {path} holds {len(content) - header_length} bytes, not {shape}. {again}")
+        raise DataError(
+            say(
+                "The data file {path} holds {count} bytes, not {shape}. {again}",
+                path=str(path),
+                count=len(content) - header_length,
+                shape=shape,
+                again=again,
+            )
+        )
     return torch.frombuffer(content, dtype=torch.uint8, offset=header_length).reshape(shape)
 
 
@@ -166,11 +186,24 @@ def read_digits(images_path: Path, labels_path: Path) -> Digits:
     """A set of digits from its two IDX files; see `read_idx` for the errors."""
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise DataError(f"The data file {images_path} holds {tuple(images.shape)}, not images of 28 x 28.")
+        shape = tuple(images.shape)
+        raise DataError(
+            say("The data file {path} holds {shape}, not images of 28 x 28.", path=str(images_path), shape=shape)
+        )
     if labels.shape != images.shape[:1]:
-        raise DataError(f"The data file {labels_path} has {tuple(labels.shape)} labels for {len(images)} images.")
+        raise DataError(
+            say(
+                "The data file {path} has {shape} labels for {count} images.",
+                path=str(labels_path),
+                shape=tuple(labels.shape),
+                count=len(images),
+            )
+        )
     if int(labels.max()) > 9:
-        raise DataError(f"The data file {labels_path} has a label {int(labels.max())}; labels are 0..9.")
+        label = int(labels.max())
+        raise DataError(
+            say("The data file {path} has a label {label}; labels are 0..9.", path=str(labels_path), label=label)
+        )
     return Digits(images[:, None], labels.long())  # (N, 28, 28) -> (N, 1, 28, 28)
 
 
@@ -184,7 +217,7 @@ def load_mnist(split: str, folder: Path = MNIST_FOLDER) -> Digits:
         ConfigError: for another split. DataError: when a file is damaged; it names the file.
     """
     if split not in FILES:
-        raise ConfigError("split", split, f"one of {', '.join(FILES)}")
+        raise ConfigError("split", split, say("one of {names}", names=", ".join(FILES)))
     images_name, labels_name = FILES[split]
     return read_digits(folder / images_name, folder / labels_name)
 
@@ -212,9 +245,9 @@ def load_digits(name: str, split: str, folder: Path | str = "data") -> Digits:
         ConfigError: for an unknown name or split. DataError: when a download fails; it says what to do.
     """
     if name not in DATA_SETS:
-        raise ConfigError("data set", name, f"one of {', '.join(DATA_SETS)}")
+        raise ConfigError("data set", name, say("one of {names}", names=", ".join(DATA_SETS)))
     if split not in FILES:
-        raise ConfigError("split", split, f"one of {', '.join(FILES)}")
+        raise ConfigError("split", split, say("one of {names}", names=", ".join(FILES)))
     if name == "mnist":
         return load_mnist(split)
     class_name, options, arrange = DOWNLOADED[name]
@@ -223,8 +256,13 @@ def load_digits(name: str, split: str, folder: Path | str = "data") -> Digits:
         downloaded = published(str(folder), train=split == "train", download=True, **options)
     except (OSError, RuntimeError) as error:  # URLError is an OSError; torchvision raises RuntimeError when all fail
         raise DataError(
-            f"{name} could not be downloaded to {folder} ({error}). It needs a network connection the first time; "
-            "without one, use mnist, which comes with the package."
+            say(
+                "{name} could not be downloaded to {folder} ({error}). It needs a network connection the first time; "
+                "without one, use mnist, which comes with the package.",
+                name=name,
+                folder=str(folder),
+                error=str(error),
+            )
         ) from error
     return Digits(arrange(downloaded.data)[:, None].contiguous(), downloaded.targets.long())
 
@@ -238,11 +276,16 @@ def import_torchvision() -> Any:
     try:
         import torchvision
     except ModuleNotFoundError as error:
-        raise DataError(f"torchvision is not installed ({error}). Run: pip install torchvision") from error
+        raise DataError(
+            say("torchvision is not installed ({error}). Run: pip install torchvision", error=str(error))
+        ) from error
     except (RuntimeError, OSError, ImportError) as error:
         raise DataError(
-            f"torch {torch.__version__} and the installed torchvision do not fit each other. "
-            "Both must come from one package index. Run: pip install --force-reinstall torch torchvision - or, for "
-            "CPU-only builds, the same with --index-url https://download.pytorch.org/whl/cpu"
+            say(
+                "torch {version} and the installed torchvision do not fit each other. "
+                "Both must come from one package index. Run: pip install --force-reinstall torch torchvision - or, for "
+                "CPU-only builds, the same with --index-url https://download.pytorch.org/whl/cpu",
+                version=str(torch.__version__),
+            )
         ) from error
     return torchvision

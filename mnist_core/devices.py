@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from mnist_core.errors import TrainingError
+from mnist_core.messages import say
 
 
 def cpu_cores() -> int:
@@ -31,11 +32,11 @@ def cpu_name() -> str:
 
 def available_devices() -> dict[str, str]:
     """The devices of this machine: {"cpu": its name, "cuda": its name, "mps": its name}, only those that are there."""
-    devices = {"cpu": f"{cpu_name()}, {cpu_cores()} cores"}
+    devices: dict[str, str] = {"cpu": say("{name}, {cores} cores", name=cpu_name(), cores=cpu_cores())}
     if torch.cuda.is_available():
         devices["cuda"] = torch.cuda.get_device_name()
     if torch.backends.mps.is_available():
-        devices["mps"] = "Apple GPU"
+        devices["mps"] = say("Apple GPU")
     return devices
 
 
@@ -50,7 +51,11 @@ def find_device(name: str) -> torch.device:
         return torch.device(next((gpu for gpu in ("cuda", "mps") if gpu in available), "cpu"))
     if name not in available:
         raise TrainingError(
-            f"The device {name!r} is not there: this machine has {', '.join(available)}. Choose one of them, or auto."
+            say(
+                "The device {name!r} is not there: this machine has {devices}. Choose one of them, or auto.",
+                name=name,
+                devices=", ".join(available),
+            )
         )
     return torch.device(name)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_core.errors import DrawingError
+from mnist_core.messages import say
 
 Ink = NDArray[np.uint8]  # (H, W), 0 = paper, 255 = pen
 Pixels = NDArray[np.float32]  # (28, 28), 0..1
@@ -19,7 +20,7 @@ MIDDLE = 14.4  # where the centre of mass goes, in pixels from the edge; MNIST's
 FAINTEST = 32  # ink below this is smudge: it neither counts as drawn nor widens the crop
 LARGEST_SIDE = 8192  # of a canvas, in pixels
 
-STAGE_NAMES = ("drawing", "cropped", "20 x 20", "28 x 28")
+STAGE_NAMES = (say("drawing"), say("cropped"), say("20 x 20"), say("28 x 28"))
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,15 @@ def check_ink(ink: object) -> Ink:
     """`ink` itself when it is (H, W) uint8 of a size that a canvas can have, or a DrawingError."""
     if not isinstance(ink, np.ndarray) or ink.ndim != 2 or ink.dtype != np.uint8:
         found = f"{ink.shape} {ink.dtype}" if isinstance(ink, np.ndarray) else type(ink).__name__
-        raise DrawingError(f"A drawing must be a (height, width) array of uint8, not {found}.")
+        raise DrawingError(say("A drawing must be a (height, width) array of uint8, not {found}.", found=found))
     if not min(ink.shape) > 0 or max(ink.shape) > LARGEST_SIDE:
         raise DrawingError(
-            f"A drawing must have 1 to {LARGEST_SIDE} pixels a side, not {ink.shape[1]} x {ink.shape[0]}."
+            say(
+                "A drawing must have 1 to {most} pixels a side, not {width} x {height}.",
+                most=LARGEST_SIDE,
+                width=ink.shape[1],
+                height=ink.shape[0],
+            )
         )
     return ink
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from mnist_core.messages import Message, say
+
 
 class DigitPlaygroundError(Exception):
-    """The base of every error that is meant for a person's eyes."""
+    """The base of every error that is meant for a person's eyes; it is raised with one text."""
+
+    @property
+    def message(self) -> Message:
+        """What is wrong, as a text that can be said again in another language."""
+        text = self.args[0] if self.args else ""
+        return text if isinstance(text, Message) else Message(str(text))
 
 
 class DataError(DigitPlaygroundError):
@@ -18,9 +26,15 @@ class ConfigError(DigitPlaygroundError, ValueError):
         super().__init__(field, value, bound)
         self.field, self.value, self.bound = field, value, bound
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> Message:
+        """Which field has which value, and what it must be."""
         shown = repr(self.value)
-        return f"{self.field} is {shown if len(shown) <= 80 else shown[:77] + '...'}, but it must be {self.bound}."
+        value = shown if len(shown) <= 80 else shown[:77] + "..."
+        return say("{field} is {value}, but it must be {bound}.", field=self.field, value=value, bound=self.bound)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class TrainingError(DigitPlaygroundError, RuntimeError):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_core.errors import ConfigError
+from mnist_core.messages import say
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -210,14 +211,15 @@ STAGES = {"cnn": (1, 4), "fast_cnn": (3, 3), "deep_cnn": (3, 3)}  # how many cha
 def whole_numbers(field: str, value: object, least_most: tuple[int, int], count: tuple[int, int]) -> tuple[int, ...]:
     """`value` as a tuple of whole numbers within bounds, or a ConfigError."""
     (least, most), (fewest, many) = least_most, count
-    how_many = f"{fewest}" if fewest == many else f"{fewest} to {many}"
+    how_many = f"{fewest}" if fewest == many else say("{fewest} to {most}", fewest=fewest, most=many)
     if (
         isinstance(value, (list, tuple))
         and fewest <= len(value) <= many
         and all(type(number) is int and least <= number <= most for number in value)
     ):
         return tuple(value)
-    raise ConfigError(field, value, f"a list of {how_many} whole numbers, each {least} to {most}")
+    bound = say("a list of {count} whole numbers, each {least} to {most}", count=how_many, least=least, most=most)
+    raise ConfigError(field, value, bound)
 
 
 def model_options(name: str) -> dict[str, Any]:
@@ -227,7 +229,7 @@ def model_options(name: str) -> dict[str, Any]:
         ConfigError: for a model that does not exist.
     """
     if not isinstance(name, str) or name not in MODELS:
-        raise ConfigError("model", name, f"one of {', '.join(MODELS)}")
+        raise ConfigError("model", name, say("one of {names}", names=", ".join(MODELS)))
     return {option.name: option.default for option in inspect.signature(MODELS[name]).parameters.values()}
 
 
@@ -240,7 +242,7 @@ def check_model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]
     known = model_options(name)
     for option, value in options.items():
         if option not in known:
-            raise ConfigError(f"{name} option", option, f"one of {', '.join(known)}")
+            raise ConfigError(f"{name} option", option, say("one of {names}", names=", ".join(known)))
         if option == "hidden_sizes":
             known[option] = whole_numbers(option, value, HIDDEN_SIZE, HIDDEN_LAYERS)
         elif option == "channels":
@@ -248,7 +250,8 @@ def check_model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]
         elif option == "dropout":
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not DROPOUT[0] <= value <= DROPOUT[1]:
-                raise ConfigError(option, value, f"a number from {DROPOUT[0]} to {DROPOUT[1]}")
+                bound = say("a number from {least} to {most}", least=DROPOUT[0], most=DROPOUT[1])
+                raise ConfigError(option, value, bound)
             known[option] = float(value)
         else:
             allowed = {
@@ -258,7 +261,7 @@ def check_model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]
                 "input_size": (28, 32),
             }[option]
             if type(value) is not type(allowed[0]) or value not in allowed:
-                raise ConfigError(option, value, f"one of {', '.join(map(str, allowed))}")
+                raise ConfigError(option, value, say("one of {names}", names=", ".join(map(str, allowed))))
             known[option] = value
     return known
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_core.drawing import Ink
 from mnist_core.errors import DrawingError
+from mnist_core.messages import Message, say
 from mnist_core.photos import Grey, ink_on_paper, widened
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
@@ -38,22 +39,43 @@ def read_picture(path_or_bytes: Path | str | bytes) -> Ink:
         DrawingError: names the file and what to do when it is missing, too large, damaged or no picture.
     """
     if isinstance(path_or_bytes, bytes):
-        name, content = "The picture", path_or_bytes
+        name, content = say("The picture"), path_or_bytes
     else:
-        name, content = f"The picture {path_or_bytes}", read_file(Path(path_or_bytes))
+        path = Path(path_or_bytes)
+        name, content = say("The picture {path}", path=str(path_or_bytes)), read_file(path)
     if len(content) > LARGEST_FILE:
-        raise DrawingError(f"{name} has more than {LARGEST_FILE // 1_000_000} MB. Make it smaller, or crop it.")
+        most = LARGEST_FILE // 1_000_000
+        raise DrawingError(
+            say("{picture} has more than {most} MB. Make it smaller, or crop it.", picture=name, most=most)
+        )
     try:
         with _decoding, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = decode(content, name)
     except DrawingError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        what = "is none that can be read" if isinstance(error, UnidentifiedImageError) else "has too many pixels"
-        raise DrawingError(f"{name} {what}. Save it as a PNG or JPEG file of ordinary size and try again.") from error
+    except UnidentifiedImageError as error:
+        raise DrawingError(
+            say(
+                "{picture} is none that can be read. Save it as a PNG or JPEG file of ordinary size and try again.",
+                picture=name,
+            )
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DrawingError(
+            say(
+                "{picture} has too many pixels. Save it as a PNG or JPEG file of ordinary size and try again.",
+                picture=name,
+            )
+        ) from error
     except Exception as error:  # a hostile file can make a decoder raise anything
-        raise DrawingError(f"{name} is damaged ({error}). Save it anew as a PNG or JPEG file and try again.") from error
+        raise DrawingError(
+            say(
+                "{picture} is damaged ({error}). Save it anew as a PNG or JPEG file and try again.",
+                picture=name,
+                error=str(error),
+            )
+        ) from error
     grey = on_paper(image)
     return stretch(grey) if is_clean(grey) else ink_on_paper(grey)
 
@@ -64,16 +86,24 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise DrawingError(f"The picture {path} cannot be read ({error.strerror}). Check its name.") from error
+        raise DrawingError(
+            say("The picture {path} cannot be read ({error}). Check its name.", path=str(path), error=error.strerror)
+        ) from error
 
 
-def decode(content: bytes, name: str) -> Image.Image:
+def decode(content: bytes, name: Message) -> Image.Image:
     """The first frame, upright, at most 1024 a side, as grey and opacity (mode LA)."""
     image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
         raise DrawingError(
-            f"{name} has {image.width:,} x {image.height:,} pixels; at most {MOST_PIXELS // 1_000_000} million are "
-            "read. Make it smaller, or crop it."
+            say(
+                "{picture} has {width:,} x {height:,} pixels; at most {most} million are read. "
+                "Make it smaller, or crop it.",
+                picture=name,
+                width=image.width,
+                height=image.height,
+                most=MOST_PIXELS // 1_000_000,
+            )
         )
     image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is decoded at a half, a quarter or an eighth
     ImageOps.exif_transpose(image, in_place=True)

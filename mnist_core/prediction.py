@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mnist_core.data import normalize
 from mnist_core.drawing import FAINTEST, Ink, Pixels, Prepared, prepare
+from mnist_core.messages import Message, say
 from mnist_core.training import evaluation_mode
 
 SURE = 0.8  # from this probability on, one digit is named
@@ -35,7 +36,7 @@ class Prediction:
     digit: int | None
     confidence: float
     candidates: tuple[int, ...]
-    verdict: str
+    verdict: Message
     prepared: Prepared
 
 
@@ -50,7 +51,7 @@ def classify(model: nn.Module, ink: Ink) -> Prediction:
     """
     prepared = prepare(ink)
     if prepared.is_blank or prepared.is_dot:
-        verdict = "nothing drawn yet" if prepared.is_blank else "only a dot so far"
+        verdict = say("nothing drawn yet") if prepared.is_blank else say("only a dot so far")
         return Prediction(np.full(10, 0.1, np.float32), None, 0.0, (), verdict, prepared)
     logits = predict_logits(model, prepared.image[None])[0]  # (1, 28, 28) -> (1, 10) -> (10,)
     probabilities = logits.softmax(dim=0).numpy()
@@ -84,9 +85,9 @@ def as_input(images: NDArray[np.float32], model: nn.Module) -> Tensor:
     return normalize(batch).to(first.device)
 
 
-def refusal(prepared: Prepared) -> str:
+def refusal(prepared: Prepared) -> Message:
     """What to say of a drawing that is no digit: "two digits?" when strokes stand side by side."""
-    return "two digits?" if stand_side_by_side(prepared.stages[1].image) else "I don't see a digit"
+    return say("two digits?") if stand_side_by_side(prepared.stages[1].image) else say("I don't see a digit")
 
 
 def likely_digits(probabilities: NDArray[np.float32]) -> tuple[int, ...]:
@@ -105,9 +106,10 @@ def stand_side_by_side(cropped: Ink) -> bool:
     return sum(bool(np.ptp(np.flatnonzero(side.any(axis=1))) >= len(drawn) / 2) for side in sides) >= 2
 
 
-def describe(candidates: tuple[int, ...]) -> str:
+def describe(candidates: tuple[int, ...]) -> Message:
     """The digits in words: "a 7", "an 8", "not sure: 1 or 7", "not sure: 1, 7 or 4"."""
     if len(candidates) == 1:
-        return f"{'an' if candidates[0] == 8 else 'a'} {candidates[0]}"
+        digit = candidates[0]
+        return say("an {digit}", digit=digit) if digit == 8 else say("a {digit}", digit=digit)
     *others, last = map(str, candidates)
-    return f"not sure: {', '.join(others)} or {last}"
+    return say("not sure: {others} or {last}", others=", ".join(others), last=last)

@@ -19,6 +19,7 @@ from safetensors.torch import load as load_safetensors
 from torch import nn
 
 from mnist_core.config import TrainConfig
+from mnist_core.messages import Message, say
 from mnist_core.models import build_model
 from mnist_core.training import BatchDone, EpochDone
 from mnist_core.worker import Ended, Published, Told, work
@@ -78,7 +79,7 @@ class TrainingRun:
         self.history: list[BatchDone | EpochDone] = []
         self.epochs: list[EpochDone] = []
         self.state = WAITING
-        self.error: str | None = None
+        self.error: Message | None = None
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -101,7 +102,8 @@ class TrainingRun:
             try:
                 self._process.start()
             except (OSError, EOFError) as error:  # EOFError: the process that was to fork has died of it
-                self.state, self.error = FAILED, f"No training process could be started ({error}). Try again later."
+                self.state = FAILED
+                self.error = say("No training process could be started ({error}). Try again later.", error=str(error))
                 return
             finally:
                 theirs.close()  # so that the child's end is the only one, and its death is heard
@@ -163,7 +165,10 @@ class TrainingRun:
         except (EOFError, OSError):
             pass
         except Exception as error:
-            ended = Ended(FAILED, f"What the training process told could not be understood ({error}). Train again.")
+            puzzle = say(
+                "What the training process told could not be understood ({error}). Train again.", error=str(error)
+            )
+            ended = Ended(FAILED, puzzle)
             self._process.kill()
         self._process.join()
         with self._lock:
@@ -269,12 +274,21 @@ class TrainingRun:
         return steps_left * last.seconds / last.batch + tests_left * test_seconds
 
 
-def death_reason(exit_code: int | None) -> str:
+def death_reason(exit_code: int | None) -> Message:
     """Why a child died that did not say so itself, in plain words."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
-        hint = ", perhaps because the machine ran out of memory" if name == "SIGKILL" else ""
-        return f"The training process was ended from outside ({name}){hint}. What it had learnt is kept; train again."
-    return (
-        f"The training process ended without a word (exit code {exit_code}). What it had learnt is kept; train again."
+        if name == "SIGKILL":
+            return say(
+                "The training process was ended from outside ({signal}), perhaps because the machine ran out of "
+                "memory. What it had learnt is kept; train again.",
+                signal=name,
+            )
+        return say(
+            "The training process was ended from outside ({signal}). What it had learnt is kept; train again.",
+            signal=name,
+        )
+    return say(
+        "The training process ended without a word (exit code {code}). What it had learnt is kept; train again.",
+        code=exit_code,
     )

@@ -17,6 +17,7 @@ from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES, TrainConfig
 from mnist_core.data import Digits, make_loader
 from mnist_core.devices import find_device, find_precision
 from mnist_core.errors import ConfigError, DataError, TrainingError
+from mnist_core.messages import say
 from mnist_core.models import build_model
 from mnist_core.nondigits import make_non_digits
 from mnist_core.styles import make_digits
@@ -169,7 +170,7 @@ def evaluate(
             pairs = 10 * labels + logits.argmax(dim=1)  # (N,), 0..99: label and answer in one number
             confusion += torch.bincount(pairs, minlength=100).reshape(10, 10).cpu()
     if not total:
-        raise DataError("There is nothing to evaluate: the set is empty. Give evaluate at least one image.")
+        raise DataError(say("There is nothing to evaluate: the set is empty. Give evaluate at least one image."))
     return Evaluation(loss / total, confusion.diagonal().sum().item() / total, confusion)
 
 
@@ -209,15 +210,16 @@ def train(
         ConfigError, DataError: the configuration, the model and the data do not go together.
     """
     if config.stop_when_stalled and test is None:
-        raise ConfigError("stop_when_stalled", True, "False in a run without a test set: there is nothing to compare")
+        bound = say("False in a run without a test set: there is nothing to compare")
+        raise ConfigError("stop_when_stalled", True, bound)
     digits = digits.first(config.train_images)
     if config.made_digits:
         digits = digits.joined(make_digits(config.made_digits, config.seed))
     if config.non_digits:
         digits = digits.joined(make_non_digits(config.non_digits, config.seed))
-    check_fit(model, digits, "training")
+    check_fit(model, digits, say("training"))
     if test is not None:
-        check_fit(model, test, "test")
+        check_fit(model, test, say("test"))
     device = find_device(config.device)
     try:
         yield from _train(model.to(device), digits, config, test, device)
@@ -226,8 +228,13 @@ def train(
         if not any(words in str(error).lower() for words in ("out of memory", "can't allocate memory")):
             raise
         raise TrainingError(
-            f"{device.type} has no memory left for batches of {config.batch_size} images ({error}). "
-            "Choose a smaller batch size, a smaller model, or the device cpu."
+            say(
+                "{device} has no memory left for batches of {batch_size} images ({error}). "
+                "Choose a smaller batch size, a smaller model, or the device cpu.",
+                device=device.type,
+                batch_size=config.batch_size,
+                error=str(error),
+            )
         ) from error
 
 
@@ -281,12 +288,16 @@ def _train(
 def check_fit(model: nn.Module, digits: Digits, split: str) -> None:
     """Raise when there is no image in the set, or when the images are not of the shape that the model takes."""
     if not len(digits):
-        raise DataError(f"The {split} set is empty. Give it at least one image.")
+        raise DataError(say("The {split} set is empty. Give it at least one image.", split=split))
     takes, given = getattr(model, "input_shape", None), tuple(digits.images.shape[1:])
     if takes is not None and takes != given:
         raise DataError(
-            f"The model takes images of {' x '.join(map(str, takes))}, but these are {' x '.join(map(str, given))}. "
-            "Build it with the input_channels and input_size of the data."
+            say(
+                "The model takes images of {takes}, but these are {given}. "
+                "Build it with the input_channels and input_size of the data.",
+                takes=" x ".join(map(str, takes)),
+                given=" x ".join(map(str, given)),
+            )
         )
 
 
@@ -294,6 +305,11 @@ def check_finite(number: float, batch_done: BatchDone) -> None:
     """Raise when the loss, or the sum of the weights, is infinite or not a number: then nothing more can be learnt."""
     if not math.isfinite(number):
         raise TrainingError(
-            f"The loss or a weight is no longer a finite number (step {batch_done.step:,}, epoch {batch_done.epoch}). "
-            f"The learning rate, {batch_done.learning_rate:g}, may be too high: try a tenth of it."
+            say(
+                "The loss or a weight is no longer a finite number (step {step:,}, epoch {epoch}). "
+                "The learning rate, {learning_rate:g}, may be too high: try a tenth of it.",
+                step=batch_done.step,
+                epoch=batch_done.epoch,
+                learning_rate=batch_done.learning_rate,
+            )
         )

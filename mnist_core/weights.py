@@ -17,10 +17,12 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from mnist_core.errors import ConfigError, WeightsError
+from mnist_core.messages import say
 from mnist_core.models import MODELS, build_model, model_options
 
 LARGEST_FILE = 128 * 2**20  # bytes, packed or unpacked
 FORMATS = (".pth", ".safetensors")
+FORMAT_NAMES = say("{one} or {other}", one=FORMATS[0], other=FORMATS[1])
 ARCHITECTURE = "architecture"  # the key under which a file remembers model and options
 SHIPPED_NAME = "digits.safetensors"
 
@@ -39,7 +41,13 @@ def state_bytes(state: State, file_format: str, architecture: Architecture | Non
         WeightsError: for another format.
     """
     if file_format not in FORMATS:
-        raise WeightsError(f"Weights are saved as {' or '.join(FORMATS)}, not as {file_format or 'a nameless format'}.")
+        raise WeightsError(
+            say(
+                "Weights are saved as {formats}, not as {found}.",
+                formats=FORMAT_NAMES,
+                found=file_format or say("a nameless format"),
+            )
+        )
     on_cpu = OrderedDict((name, tensor.detach().cpu().contiguous()) for name, tensor in state.items())
     notes = {ARCHITECTURE: json.dumps(architecture)} if architecture else {}
     if file_format == ".safetensors":
@@ -75,7 +83,9 @@ def save_weights(model: nn.Module, path: Path | str) -> None:
     except OSError as error:
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
-        raise WeightsError(f"The weights could not be written to {path} ({error.strerror}).") from error
+        raise WeightsError(
+            say("The weights could not be written to {path} ({error}).", path=str(path), error=error.strerror)
+        ) from error
 
 
 def load_weights(path_or_bytes: Path | str | bytes, model: nn.Module) -> None:
@@ -117,40 +127,68 @@ def model_for(state: State, architecture: object) -> nn.Module:
     with torch.device("meta"):
         if architecture is not None:
             if not isinstance(architecture, dict) or not isinstance(architecture.get("options"), dict):
-                raise WeightsError("The file describes its model in a way that this program does not know.")
+                raise WeightsError(say("The file describes its model in a way that this program does not know."))
             try:
                 return build_model(architecture.get("model"), **architecture["options"])  # type: ignore[arg-type]
             except (ConfigError, TypeError) as error:
-                raise WeightsError(f"The file is for a model that this program does not know: {error}") from error
+                why = error.message if isinstance(error, ConfigError) else str(error)
+                raise WeightsError(
+                    say("The file is for a model that this program does not know: {why}", why=why)
+                ) from error
         shapes = {name: tensor.shape for name, tensor in state.items()}
         for name in MODELS:
             model = build_model(name, **model_options(name))
             if shapes == {key: tensor.shape for key, tensor in model.state_dict().items()}:
                 return model
-    raise WeightsError("These weights fit none of the models; load them into the model that they were saved from.")
+    raise WeightsError(say("These weights fit none of the models; load them into the model that they were saved from."))
 
 
 def check_state(state: State, model: nn.Module) -> None:
     """Raise a WeightsError unless `state` has exactly the model's names, shapes and dtypes, and only finite numbers."""
     expected = model.state_dict()
     missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
-    if missing or unknown:
-        what = [f"lacks {shorten(missing)}" if missing else "", f"has unknown {shorten(unknown)}" if unknown else ""]
-        raise WeightsError(f"The weights are for another model: the file {' and '.join(filter(None, what))}.")
+    if missing and unknown:
+        raise WeightsError(
+            say(
+                "The weights are for another model: the file lacks {missing} and has unknown {unknown}.",
+                missing=shorten(missing),
+                unknown=shorten(unknown),
+            )
+        )
+    if missing:
+        raise WeightsError(
+            say("The weights are for another model: the file lacks {missing}.", missing=shorten(missing))
+        )
+    if unknown:
+        raise WeightsError(
+            say("The weights are for another model: the file has unknown {unknown}.", unknown=shorten(unknown))
+        )
     for name, tensor in state.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape:
-            raise WeightsError(f"{name} has the shape {tuple(tensor.shape)}; this model needs {tuple(wanted.shape)}.")
+            raise WeightsError(
+                say(
+                    "{name} has the shape {shape}; this model needs {needed}.",
+                    name=name,
+                    shape=tuple(tensor.shape),
+                    needed=tuple(wanted.shape),
+                )
+            )
         if tensor.dtype != wanted.dtype:
-            raise WeightsError(f"{name} holds {tensor.dtype}; this model needs {wanted.dtype}.")
+            found, needed = str(tensor.dtype), str(wanted.dtype)
+            raise WeightsError(
+                say("{name} holds {found}; this model needs {needed}.", name=name, found=found, needed=needed)
+            )
         if not tensor.isfinite().all():
-            raise WeightsError(f"{name} holds numbers that are infinite or not numbers; the training had failed.")
+            raise WeightsError(
+                say("{name} holds numbers that are infinite or not numbers; the training had failed.", name=name)
+            )
 
 
 def shorten(names: list[str]) -> str:
     """A few of the names, each cut to a length that can be shown."""
     shown = ", ".join(name[:40] for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+    return say("{names} and {count} more", names=shown, count=len(names) - 3) if len(names) > 3 else shown
 
 
 def read_state(path_or_bytes: Path | str | bytes) -> tuple[State, object]:
@@ -163,7 +201,9 @@ def read_state(path_or_bytes: Path | str | bytes) -> tuple[State, object]:
     """
     content = path_or_bytes if isinstance(path_or_bytes, bytes) else read_file(Path(path_or_bytes))
     if len(content) > LARGEST_FILE:
-        raise WeightsError(f"The file has {len(content):,} bytes; at most {LARGEST_FILE:,} are read.")
+        raise WeightsError(
+            say("The file has {count:,} bytes; at most {most:,} are read.", count=len(content), most=LARGEST_FILE)
+        )
     try:
         if content.startswith(b"PK\x03\x04"):
             state, notes = read_pth(content)
@@ -175,8 +215,12 @@ def read_state(path_or_bytes: Path | str | bytes) -> tuple[State, object]:
         raise
     except Exception as error:  # a hostile file can make a parser raise anything
         raise WeightsError(
-            f"This is not a file of weights, or it is damaged ({type(error).__name__}). "
-            f"Use a {' or '.join(FORMATS)} file that holds a state dict."
+            say(
+                "This is not a file of weights, or it is damaged ({error}). "
+                "Use a {formats} file that holds a state dict.",
+                error=type(error).__name__,
+                formats=FORMAT_NAMES,
+            )
         ) from error
 
 
@@ -186,7 +230,9 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise WeightsError(f"The weights {path} cannot be read ({error.strerror}).") from error
+        raise WeightsError(
+            say("The weights {path} cannot be read ({error}).", path=str(path), error=error.strerror)
+        ) from error
 
 
 def read_pth(content: bytes) -> tuple[State, Mapping[str, Any]]:
@@ -194,14 +240,18 @@ def read_pth(content: bytes) -> tuple[State, Mapping[str, Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise WeightsError("The file is compressed; torch.save writes weights uncompressed, so this is something else.")
+        raise WeightsError(
+            say("The file is compressed; torch.save writes weights uncompressed, so this is something else.")
+        )
     if sum(entry.file_size for entry in entries) > LARGEST_FILE:
-        raise WeightsError(f"The file would unpack to more than {LARGEST_FILE:,} bytes.")
+        raise WeightsError(say("The file would unpack to more than {most:,} bytes.", most=LARGEST_FILE))
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and is_plain_tensor(tensor) for name, tensor in state.items()
     ):
-        raise WeightsError("The file holds something else than a state dict: weights by name, as model.state_dict().")
+        raise WeightsError(
+            say("The file holds something else than a state dict: weights by name, as model.state_dict().")
+        )
     notes = getattr(state, "_metadata", {})
     return state, notes if isinstance(notes, dict) else {}
 

@@ -20,6 +20,7 @@ from mnist_core.config import TrainConfig
 from mnist_core.data import Digits, load_digits
 from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
+from mnist_core.messages import Message, say
 from mnist_core.training import BatchDone, EpochDone, build_seeded_model, train
 
 EVENTS_EVERY = 0.1  # seconds
@@ -47,7 +48,7 @@ class Ended:
     """The last message: "done", "stopped" or "failed", and why it failed."""
 
     state: str
-    error: str | None = None
+    error: Message | None = None
 
 
 @functools.cache
@@ -162,10 +163,11 @@ def work(config: TrainConfig, data_set: str, pipe: Connection) -> None:
         finally:
             messenger.send_all()
     except DigitPlaygroundError as error:
-        ended = Ended("failed", str(error))
+        ended = Ended("failed", error.message)
     except MemoryError:
-        ended = Ended("failed", "There is not enough memory for this run. Choose a smaller model or batch size.")
+        ended = Ended("failed", say("There is not enough memory for this run. Choose a smaller model or batch size."))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        ended = Ended("failed", f"The training stopped on an unexpected error: {type(error).__name__}: {error}")
+        found = f"{type(error).__name__}: {error}"
+        ended = Ended("failed", say("The training stopped on an unexpected error: {error}", error=found))
     pipe.send(ended)

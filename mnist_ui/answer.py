@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from mnist_core import Prediction, Reading, classify
 from mnist_core.drawing import Ink, Prepared
 from mnist_core.errors import WeightsError
+from mnist_core.messages import say
 from mnist_core.prediction import predict_probabilities
 from mnist_core.segmentation import Part, read_parts
 from mnist_ui import film
 from mnist_ui.charts import answers_chart
+from mnist_ui.language import _, _n
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
 
-NETWORK_NAMES = {SHIPPED: "Shipped network", MINE: "My network"}
+NETWORK_NAMES = {SHIPPED: say("Shipped network"), MINE: say("My network")}
 STYLE = """<style>
 .verdict { font-size: 1.9rem; font-weight: 700; line-height: 1.2; min-height: 2.6rem; }
 .verdict small { font-size: 1.1rem; font-weight: 500; opacity: .75; margin-left: .6rem; }
@@ -47,7 +49,7 @@ def show_answer(visitor: Visitor) -> None:
     try:
         name, step, model = visitor.answering_model()
     except WeightsError as error:
-        st.error(f"No network can answer. {error}")
+        st.error(_("No network can answer. {error}", error=error.message))
         return
     ink = visitor.drawing.ink
     reading = Reading(classify(model, ink), read_parts(model, visitor.digits()))
@@ -58,7 +60,7 @@ def show_answer(visitor: Visitor) -> None:
             st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
         else:
             st.html(STYLE + number_html(reading.number) + parts_html(ink, reading.parts))
-        st.caption(answered_by(name, step) + hint(reading))
+        st.caption(" ".join(filter(None, [answered_by(name, step), hint(reading)])))
         choose_network(visitor)
     with right:
         film.show(prediction.prepared)
@@ -71,9 +73,9 @@ def choose_network(visitor: Visitor) -> None:
         return
     key = f"answered_by_{id(visitor.run)}"
     st.segmented_control(
-        "Answered by",
+        _("Answered by"),
         [SHIPPED, MINE],
-        format_func=NETWORK_NAMES.__getitem__,
+        format_func=lambda name: _(NETWORK_NAMES[name]),
         default=visitor.answered_by,
         required=True,
         label_visibility="collapsed",
@@ -84,26 +86,32 @@ def choose_network(visitor: Visitor) -> None:
 
 def answered_by(name: str, step: int) -> str:
     """Which network has answered, in words."""
-    return "Answered by the shipped network." if name == SHIPPED else f"Answered by my network after {step:,} steps."
+    if name == SHIPPED:
+        return _("Answered by the shipped network.")
+    return _n("Answered by my network after {count} step.", "Answered by my network after {count:,} steps.", step)
 
 
 def hint(reading: Reading) -> str:
     """What to do when no digit was seen."""
     refused = reading.number is None and reading.whole.digit is None and not reading.whole.prepared.is_blank
-    return " Draw a digit from 0 to 9, or several side by side." if refused else ""
+    return _("Draw a digit from 0 to 9, or several side by side.") if refused else ""
 
 
 def verdict_html(prediction: Prediction) -> str:
     """The verdict in large letters: "It's a 7 97 %"."""
     if prediction.prepared.is_blank:
-        return headline_html("Waiting for your digit")
-    words = prediction.verdict.capitalize() if len(prediction.candidates) != 1 else f"It's {prediction.verdict}"
-    return headline_html(words, "" if prediction.digit is None else percent(prediction.confidence))
+        return headline_html(_("Waiting for your digit"))
+    note = "" if prediction.digit is None else percent(prediction.confidence)
+    if len(prediction.candidates) == 1:
+        digit = prediction.digit
+        return headline_html(_("It's an {digit}", digit=8) if digit == 8 else _("It's a {digit}", digit=digit), note)
+    words = _(prediction.verdict)
+    return headline_html(words[:1].upper() + words[1:], note)
 
 
 def number_html(number: str) -> str:
     """Several digits as the verdict: "It's 47 2 digits"."""
-    return headline_html(f"It's {number}", f"{len(number)} digits")
+    return headline_html(_("It's {number}", number=number), _n("{count} digit", "{count} digits", len(number)))
 
 
 def headline_html(words: str, note: str = "") -> str:
@@ -117,10 +125,10 @@ def parts_html(ink: Ink, parts: Sequence[Part]) -> str:
     boxes, rows = [], []
     for part in parts:
         boxes.append(f'<div style="{place_style(part.box, ink.shape)}"></div>')
-        rows.append(row_html(part.name, part.prediction.confidence, is_top=True, title=part.prediction.verdict))
-    picture = f'<img src="{film.data_url(ink)}" alt="The drawing, with a box around each of its digits"/>'
+        rows.append(row_html(part.name, part.prediction.confidence, is_top=True, title=_(part.prediction.verdict)))
+    picture = f'<img src="{film.data_url(ink)}" alt="{_("The drawing, with a box around each of its digits")}"/>'
     picture = f'<div class="boxes">{picture}{"".join(boxes)}</div>'
-    bars = f'<div class="bars" role="group" aria-label="Confidence in each digit">{"".join(rows)}</div>'
+    bars = f'<div class="bars" role="group" aria-label="{_("Confidence in each digit")}">{"".join(rows)}</div>'
     return f'<div class="parts">{picture}{bars}</div>'
 
 
@@ -140,7 +148,7 @@ def bars_html(prediction: Prediction) -> str:
         row_html(str(digit), None if empty else probability, is_top=digit == prediction.digit)
         for digit, probability in enumerate(prediction.probabilities.tolist())
     ]
-    return f'<div class="bars" role="group" aria-label="Probability of each digit">{"".join(rows)}</div>'
+    return f'<div class="bars" role="group" aria-label="{_("Probability of each digit")}">{"".join(rows)}</div>'
 
 
 def row_html(name: str, share: float | None, is_top: bool, title: str = "") -> str:
@@ -156,22 +164,27 @@ def row_html(name: str, share: float | None, is_top: bool, title: str = "") -> s
 def percent(share: float) -> str:
     """A share 0..1 in percent, without claiming certainty: 0.9996 is "> 99 %"."""
     if share >= 0.995:
-        return "> 99 %"
-    return f"{100 * share:.0f} %"
+        return _("> 99 %")
+    return _("{share:.0f} %", share=100 * share)
 
 
 def show_change(visitor: Visitor, prediction: Prediction) -> None:
     """How the answer of the visitor's own network to this very drawing has changed since step 0."""
-    st.caption("How the answer changes in training")
+    st.caption(_("How the answer changes in training"))
     if visitor.run is None or prediction.digit is None:
-        st.caption("Draw, press **Train**, and see it here.")
+        st.caption(_("Draw, press **Train**, and see it here."))
         return
     if len(visitor.run.snapshots) < 2:
         return
     steps, probabilities = answers_along(visitor, prediction.prepared)
-    words = f"{favoured(probabilities[0])} at step 0, {favoured(probabilities[-1])} at step {steps[-1]:,}"
-    st.altair_chart(answers_chart(steps, probabilities), alt=f"Answers to this drawing: {words}.")
-    st.caption(words + ".")
+    words = _(
+        "{first} at step 0, {last} at step {step:,}.",
+        first=favoured(probabilities[0]),
+        last=favoured(probabilities[-1]),
+        step=steps[-1],
+    )
+    st.altair_chart(answers_chart(steps, probabilities), alt=_("Answers to this drawing: {words}", words=words))
+    st.caption(words)
 
 
 def favoured(probabilities: NDArray[np.float32]) -> str:

@@ -18,6 +18,7 @@ from mnist_core import Digits, load_mnist
 from mnist_core.drawing import Ink
 from mnist_ui import photo
 from mnist_ui.browser import CANVAS_KEY
+from mnist_ui.language import _
 from mnist_ui.photo import as_drawing
 from mnist_ui.visitor import SIDE, Drawing, Visitor, blank_drawing
 
@@ -33,7 +34,7 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
     with left:
         canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            brush = st.slider("Brush width in pixels", 8, 40, 20, key="brush")
+            brush = st.slider(_("Brush width in pixels"), 8, 40, 20, key="brush")
             photo.show(visitor)
         with canvas:
             show_canvas(visitor, brush)
@@ -72,10 +73,10 @@ def paper_colour(revision: int) -> str:
 def show_buttons(visitor: Visitor) -> None:
     """Clear, Undo and Example."""
     blank = not visitor.drawing.ink.any()
-    st.button("Clear", icon=":material/delete:", disabled=blank, on_click=clear, args=(visitor,))
-    st.button("Undo", icon=":material/undo:", disabled=not visitor.undo, on_click=visitor.take_back)
+    st.button(_("Clear"), icon=":material/delete:", disabled=blank, on_click=clear, args=(visitor,))
+    st.button(_("Undo"), icon=":material/undo:", disabled=not visitor.undo, on_click=visitor.take_back)
     # Without help: its tooltip would lie over the canvas and take the strokes that begin there.
-    st.button("Example", icon=":material/casino:", on_click=put_example, args=(visitor,))
+    st.button(_("Example"), icon=":material/casino:", on_click=put_example, args=(visitor,))
 
 
 def clear(visitor: Visitor) -> None:

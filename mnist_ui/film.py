@@ -10,6 +10,8 @@ from PIL import Image
 
 from mnist_core import Prepared
 from mnist_core.drawing import STAGE_NAMES, Ink
+from mnist_core.messages import Message
+from mnist_ui.language import _
 
 STYLE = """<style>
 .film { display: flex; gap: 10px; }
@@ -22,7 +24,7 @@ STYLE = """<style>
 
 def show(prepared: Prepared) -> None:
     """The stages of a drawing; empty frames as long as there is none, so that nothing moves when there is."""
-    st.caption("What the network gets to see")
+    st.caption(_("What the network gets to see"))
     st.html(STYLE + film_html(prepared))
 
 
@@ -30,16 +32,18 @@ def film_html(prepared: Prepared) -> str:
     """The stages from drawing to 28 x 28 as a strip of pictures."""
     pictures = [""] * len(STAGE_NAMES) if prepared.is_blank else [data_url(stage.image) for stage in prepared.stages]
     frames = "".join(
-        f'<figure><div class="frame">{picture_html(number, name, picture)}</div><figcaption>{name}</figcaption>'
+        f'<figure><div class="frame">{picture_html(number, name, picture)}</div><figcaption>{_(name)}</figcaption>'
         "</figure>"
         for number, (name, picture) in enumerate(zip(STAGE_NAMES, pictures, strict=True), start=1)
     )
     return f'<div class="film">{frames}</div>'
 
 
-def picture_html(number: int, name: str, picture: str) -> str:
+def picture_html(number: int, name: Message, picture: str) -> str:
     """One stage as a picture, or nothing while there is none."""
-    return picture and f'<img src="{picture}" alt="The drawing, stage {number}: {name}">'
+    return (
+        picture and f'<img src="{picture}" alt="{_("The drawing, stage {number}: {name}", number=number, name=name)}">'
+    )
 
 
 def data_url(image: Ink) -> str:

@@ -14,6 +14,7 @@ import functools
 import gettext
 import io
 import string
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class LocalFormatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = str(super().format_field(value, format_spec))
-        if self.language == ENGLISH or isinstance(value, bool) or not isinstance(value, (int, float)):
+        if self.language == ENGLISH or isinstance(value, bool) or not isinstance(value, Real):
             return text
         separators = {",": get_group_symbol(self.language), ".": get_decimal_symbol(self.language)}
         return text.translate(str.maketrans(separators))
@@ -80,11 +81,11 @@ def _(text: str, **values: Any) -> str:
     """This text in the page's language, with the values where their {names} stand.
 
     Args:
-        text: as it stands in the code, or a Message of mnist_core, which brings its own values.
+        text: as it stands in the code, or a Message, which brings values of its own.
     """
     language = current_language()
     if isinstance(text, Message):
-        text, values = text.template, text.values
+        text, values = text.template, {**text.values, **values}
     return filled(catalogue(language).gettext(text) if text else "", values, language)
 
 

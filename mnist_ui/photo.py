@@ -11,33 +11,44 @@ from PIL import Image
 
 from mnist_core.drawing import FAINTEST, Ink, crop
 from mnist_core.errors import DrawingError
+from mnist_core.messages import say
 from mnist_core.pictures import LARGEST_FILE, read_picture
+from mnist_ui.language import _
 from mnist_ui.visitor import SIDE, Drawing, Visitor, set_widget_value, widget_value
 
 FILE_TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
-FILE, CAMERA = "File", "Camera"
+FILE, CAMERA = "file", "camera"
+SOURCE_NAMES = {FILE: say("File"), CAMERA: say("Camera")}
 OPEN = "photo_open"  # key of the popover, whose value says whether it is open
 WRITTEN_SIDE = 200  # pixels of the canvas that what was written fills, as MNIST's digits fill 20 of 28
-NOTHING_FOUND = "No writing found on the picture. Take it from nearer, in more light, with nothing else on the paper."
+NOTHING_FOUND = say(
+    "No writing found on the picture. Take it from nearer, in more light, with nothing else on the paper."
+)
 
 
 def show(visitor: Visitor) -> None:
     """The button that opens the choice between a file and the camera; they are there only while it is open."""
-    with st.popover("Photo", icon=":material/photo_camera:", key=OPEN, on_change="rerun") as popover:
+    with st.popover(_("Photo"), icon=":material/photo_camera:", key=OPEN, on_change="rerun") as popover:
         if not popover.open:
             return
         source = st.segmented_control(
-            "From", [FILE, CAMERA], default=FILE, required=True, key="photo_source", label_visibility="collapsed"
+            _("From"),
+            [FILE, CAMERA],
+            format_func=lambda name: _(SOURCE_NAMES[name]),
+            default=FILE,
+            required=True,
+            key="photo_source",
+            label_visibility="collapsed",
         )
         if visitor.photo_problem:
-            st.error(visitor.photo_problem)
+            st.error(_(visitor.photo_problem))
         # A picture that was read makes room for the next by a new key; the browser keeps no list of them.
         key = f"photo_{source}_{visitor.photos_put}"
         if source == CAMERA:  # asks for leave to use the camera as soon as it is shown
-            st.camera_input("One digit, large and from straight above", key=key, on_change=take, args=(visitor, key))
+            st.camera_input(_("One digit, large and from straight above"), key=key, on_change=take, args=(visitor, key))
         else:
             st.file_uploader(
-                "A photo or scan of one digit",
+                _("A photo or scan of one digit"),
                 FILE_TYPES,
                 key=key,
                 on_change=take,
@@ -58,7 +69,7 @@ def take(visitor: Visitor, key: str) -> None:
     try:
         ink = read_picture(picture.getvalue())
     except DrawingError as error:
-        visitor.photo_problem = str(error)
+        visitor.photo_problem = error.message
         return
     if not (ink >= FAINTEST).any():
         visitor.photo_problem = NOTHING_FOUND

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from mnist_core import TrainConfig
 from mnist_core.curves import batch_curve, observe
+from mnist_core.messages import say
 from mnist_core.runs import DONE, FAILED, PAUSED, STOPPED, TrainingRun
 from mnist_core.weights import FORMATS, weights_bytes
 from mnist_ui.charts import accuracy_chart, loss_chart
+from mnist_ui.language import _, number
 from mnist_ui.visitor import Visitor
 
 DECIMALS = {
-    "Train loss": 4,
-    "Test loss": 4,
-    "Train accuracy in %": 2,
-    "Test accuracy in %": 2,
-    "Images/s": 0,
-    "Seconds": 1,
+    say("Train loss"): 4,
+    say("Test loss"): 4,
+    say("Train accuracy in %"): 2,
+    say("Test accuracy in %"): 2,
+    say("Images/s"): 0,
+    say("Seconds"): 1,
 }
 
 
@@ -35,7 +39,7 @@ def show_progress(visitor: Visitor) -> None:
     run = visitor.run
     if run is None:
         images = (visitor.config.train_images or 60_000) + made_images(visitor.config)
-        st.info(f"Press **Train**: a new network learns from {images:,} images, and you see how.")
+        st.info(_("Press **Train**: a new network learns from {images:,} images, and you see how.", images=images))
         return
     show_state(run)
     show_curves(run)
@@ -53,10 +57,10 @@ def show_buttons(visitor: Visitor) -> None:
     """Train, or Pause and Stop training while a run is going on."""
     run = visitor.run
     with st.container(horizontal=True, vertical_alignment="center", key="train_buttons"):
-        st.subheader("Watch it learn", anchor=False, width="content")
+        st.subheader(_("Watch it learn"), anchor=False, width="content")
         if run is None or run.is_over:
             st.button(
-                "Train" if run is None else "Train again",
+                _("Train") if run is None else _("Train again"),
                 type="primary",
                 icon=":material/play_arrow:",
                 key="train",
@@ -65,24 +69,26 @@ def show_buttons(visitor: Visitor) -> None:
             return
         paused = run.state == PAUSED
         st.button(
-            "Go on" if paused else "Pause",
+            _("Go on") if paused else _("Pause"),
             icon=":material/resume:" if paused else ":material/pause:",
             on_click=run.resume if paused else run.pause,
         )
-        st.button("Stop training", icon=":material/stop:", on_click=run.stop)
+        st.button(_("Stop training"), icon=":material/stop:", on_click=run.stop)
 
 
 def show_state(run: TrainingRun) -> None:
     """The progress bar with its words, and how the run ended."""
     st.progress(run.progress, text=progress_words(run))
     if run.state == FAILED:
-        st.error(run.error or "The training failed.", icon=":material/error:")
+        st.error(_(run.error or say("The training failed.")), icon=":material/error:")
     elif run.state == STOPPED:
-        st.info("Stopped. What it had learnt is kept: draw, and your network answers.", icon=":material/stop_circle:")
+        words = _("Stopped. What it had learnt is kept: draw, and your network answers.")
+        st.info(words, icon=":material/stop_circle:")
     elif run.state == DONE:
-        st.success(f"Done. {summary(run)} Draw, and your network answers.", icon=":material/check_circle:")
+        words = " ".join(filter(None, [_("Done."), summary(run), _("Draw, and your network answers.")]))
+        st.success(words, icon=":material/check_circle:")
     elif run.epochs and run.epochs[-1].stalled:
-        st.info("The test accuracy stands still: you may stop here.", icon=":material/trending_flat:")
+        st.info(_("The test accuracy stands still: you may stop here."), icon=":material/trending_flat:")
 
 
 def progress_words(run: TrainingRun) -> str:
@@ -90,32 +96,42 @@ def progress_words(run: TrainingRun) -> str:
     last = run.last_batch
     if last is None:
         count = made_images(run.config)
-        making = f"Making {count:,} more drawings to learn from ..." if count else "Starting ..."
-        return "No step was made." if run.is_over else making
-    words = [f"epoch {last.epoch} of {run.config.epochs}", f"step {last.step:,}"]
-    words.append(f"{last.images / last.seconds:,.0f} images/s")
+        if run.is_over:
+            return _("No step was made.")
+        return _("Making {count:,} more drawings to learn from ...", count=count) if count else _("Starting ...")
+    words = [
+        _("epoch {epoch} of {epochs}", epoch=last.epoch, epochs=run.config.epochs),
+        _("step {step:,}", step=last.step),
+        _("{speed:,.0f} images/s", speed=last.images / last.seconds),
+    ]
     if run.state == PAUSED:
-        words.append("paused")
+        words.append(_("paused"))
     elif not run.is_over and run.seconds_left is not None:
-        words.append(f"{duration(run.seconds_left)} left")
+        words.append(_("{duration} left", duration=duration(run.seconds_left)))
     return ", ".join(words)
 
 
 def duration(seconds: float) -> str:
     """A length of time in words: "6 s", "2 min 5 s"."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    if minutes:
+        return _("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return _("{seconds} s", seconds=rest)
 
 
 def summary(run: TrainingRun) -> str:
-    """What came of a finished run, in one sentence."""
+    """What came of a finished run, in one sentence or two."""
     epochs = run.epochs
     if not epochs or epochs[-1].test_accuracy is None:
         return ""
     seconds = sum(epoch.seconds + epoch.test_seconds for epoch in epochs)
-    early = f"It stopped by itself after epoch {len(epochs)}: the test accuracy stood still. "
-    result = f"It reads {100 * epochs[-1].test_accuracy:.2f} % of the test images after {duration(seconds)}."
-    return result if len(epochs) == run.config.epochs else early + result
+    early = _("It stopped by itself after epoch {epoch}: the test accuracy stood still.", epoch=len(epochs))
+    result = _(
+        "It reads {share:.2f} % of the test images after {duration}.",
+        share=100 * epochs[-1].test_accuracy,
+        duration=duration(seconds),
+    )
+    return result if len(epochs) == run.config.epochs else f"{early} {result}"
 
 
 def show_curves(run: TrainingRun) -> None:
@@ -129,17 +145,28 @@ def show_curves(run: TrainingRun) -> None:
     last_step = run.config.epochs * last.batches if not run.is_over else last.step
     left, right = st.columns(2, gap="medium")
     with left:
-        words = (
-            f"Loss {curve.smoothed[0]:.2f} at first, {curve.smoothed[-1]:.3f} now (thin: each batch; thick: smoothed)."
+        words = _(
+            "Loss {first:.2f} at first, {now:.3f} now (thin: each batch; thick: smoothed).",
+            first=curve.smoothed[0],
+            now=curve.smoothed[-1],
         )
         st.caption(words)
         st.altair_chart(loss_chart(curve, last_step), alt=words, key="loss_chart")
     with right:
-        words = f"Accuracy {100 * curve.accuracy[-1]:.1f} % on training images"
-        if epochs and epochs[-1].test_accuracy is not None:
-            words += f", {100 * epochs[-1].test_accuracy:.2f} % on test images"
-        st.caption(words + ".")
-        st.altair_chart(accuracy_chart(curve, epochs, last_step), alt=words + ".", key="accuracy_chart")
+        words = accuracy_words(100 * curve.accuracy[-1], epochs[-1].test_accuracy if epochs else None)
+        st.caption(words)
+        st.altair_chart(accuracy_chart(curve, epochs, last_step), alt=words, key="accuracy_chart")
+
+
+def accuracy_words(training: float, test_accuracy: float | None) -> str:
+    """How accurate a run is: in training, in percent, and on the test set, 0..1, when it has been tested."""
+    if test_accuracy is None:
+        return _("Accuracy {training:.1f} % on training images.", training=training)
+    return _(
+        "Accuracy {training:.1f} % on training images, {test:.2f} % on test images.",
+        training=training,
+        test=100 * test_accuracy,
+    )
 
 
 def show_epochs(run: TrainingRun) -> None:
@@ -149,21 +176,23 @@ def show_epochs(run: TrainingRun) -> None:
         return
     rows = [
         {
-            "Epoch": epoch.epoch,
-            "Train loss": epoch.train_loss,
-            "Test loss": epoch.test_loss,
-            "Train accuracy in %": 100 * epoch.train_accuracy,
-            "Test accuracy in %": None if epoch.test_accuracy is None else 100 * epoch.test_accuracy,
-            "Images/s": epoch.images_per_second,
-            "Seconds": epoch.seconds,
-            "What this says": observe(epochs[: number + 1]),
+            _("Epoch"): epoch.epoch,
+            _("Train loss"): epoch.train_loss,
+            _("Test loss"): epoch.test_loss,
+            _("Train accuracy in %"): 100 * epoch.train_accuracy,
+            _("Test accuracy in %"): None if epoch.test_accuracy is None else 100 * epoch.test_accuracy,
+            _("Images/s"): epoch.images_per_second,
+            _("Seconds"): epoch.seconds,
+            _("What this says"): _(observe(epochs[:count])),
         }
-        for number, epoch in enumerate(epochs)
+        for count, epoch in enumerate(epochs, start=1)
     ]
-    columns = {name: st.column_config.NumberColumn(format=f"%.{places}f") for name, places in DECIMALS.items()}
-    columns["What this says"] = st.column_config.TextColumn(width="large")
+    written = {_(name): partial(number, format_spec=f".{places}f") for name, places in DECIMALS.items()}
     st.dataframe(
-        pd.DataFrame(rows[::-1]), hide_index=True, column_config=columns, height=min(38 * (len(rows) + 1), 320)
+        pd.DataFrame(rows[::-1]).style.format(written, na_rep=""),
+        hide_index=True,
+        column_config={_("What this says"): st.column_config.TextColumn(width="large")},
+        height=min(38 * (len(rows) + 1), 320),
     )
 
 
@@ -175,7 +204,7 @@ def show_downloads(run: TrainingRun) -> None:
     with st.container(horizontal=True, key="downloads"):
         for ending in FORMATS:
             st.download_button(
-                f"Weights as {ending}",
+                _("Weights as {ending}", ending=ending),
                 data=lambda ending=ending: weights_bytes(model, ending),
                 file_name=f"model_weights{ending}",
                 mime="application/octet-stream",

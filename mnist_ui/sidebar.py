@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,24 +10,30 @@ import streamlit as st
 from mnist_core import MODELS, RECIPES, TrainConfig
 from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES
 from mnist_core.devices import available_devices
+from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
+from mnist_ui.language import _, number
 from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
 
 RECIPE_NAMES = {
-    "fast": "Fast: 99 % in seconds",
-    "course": "Course: the network of a first lesson",
-    "best": "Best: in an hour, right more often",
+    "fast": say("Fast: 99 % in seconds"),
+    "course": say("Course: the network of a first lesson"),
+    "best": say("Best: in an hour, right more often"),
 }
 MODEL_NAMES = {
-    "mlp": "MLP (linear layers)",
-    "mlp_sequential": "MLP as nn.Sequential",
-    "cnn": "Small CNN",
-    "fast_cnn": "Fast CNN",
-    "deep_cnn": "Deep CNN",
+    "mlp": say("MLP (linear layers)"),
+    "mlp_sequential": say("MLP as nn.Sequential"),
+    "cnn": say("Small CNN"),
+    "fast_cnn": say("Fast CNN"),
+    "deep_cnn": say("Deep CNN"),
 }
-OPTIMIZER_NAMES = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
-LOSS_NAMES = {"cross_entropy": "Cross-entropy", "mse": "Mean squared error"}
-SCHEDULE_NAMES = {"constant": "Constant", "one_cycle": "One cycle: up, then down", "step": "Step: x 0.7 each epoch"}
+OPTIMIZER_NAMES = {"sgd": "SGD", "momentum": say("SGD with momentum"), "adam": "Adam", "adamw": "AdamW"}
+LOSS_NAMES = {"cross_entropy": say("Cross-entropy"), "mse": say("Mean squared error")}
+SCHEDULE_NAMES = {
+    "constant": say("Constant"),
+    "one_cycle": say("One cycle: up, then down"),
+    "step": say("Step: x 0.7 each epoch"),
+}
 PLAIN_SETTINGS = (  # the fields of TrainConfig that a widget holds as they are
     *("model", "epochs", "learning_rate", "batch_size", "optimizer", "loss", "schedule", "augment", "made_digits"),
     *("non_digits", "weight_decay", "label_smoothing", "seed", "stop_when_stalled", "precision", "device"),
@@ -40,20 +47,20 @@ LEARNING_RATES = sorted(
 def show(visitor: Visitor) -> None:
     """The settings; `visitor.config` follows them, and when Train was pressed, a run with them begins."""
     with st.sidebar:
-        st.subheader("Training", anchor=False)
+        st.subheader(_("Training"), anchor=False)
         st.selectbox(
-            "Recipe",
+            _("Recipe"),
             list(RECIPES),
-            format_func=RECIPE_NAMES.__getitem__,
+            format_func=in_words(RECIPE_NAMES),
             key=setting_key("recipe", "fast"),
             on_change=follow_recipe,
-            help="A named set of all the settings below; change any of them afterwards.",
+            help=_("A named set of all the settings below; change any of them afterwards."),
         )
         train = st.container()
         visitor.config = choose_config()
         visitor.train_if_wished()
         train.button(
-            "Train",
+            _("Train"),
             type="primary",
             icon=":material/play_arrow:",
             key="train_sidebar",
@@ -62,6 +69,11 @@ def show(visitor: Visitor) -> None:
             on_click=visitor.wish_training,
         )
     visitor.settings = read_settings()
+
+
+def in_words(names: Mapping[str, str]) -> Callable[[str], str]:
+    """How a widget shows a choice: by its name in the page's language."""
+    return lambda choice: _(names[choice])
 
 
 def follow_recipe() -> None:
@@ -95,80 +107,92 @@ def choose_config() -> TrainConfig:
         return setting_key(name, start[name])
 
     model = st.selectbox(
-        "Model", list(MODELS), format_func=MODEL_NAMES.__getitem__, key=key("model"), on_change=forget_options,
-        help="The network that learns. A CNN looks at neighbouring pixels together; an MLP does not know which are.",
+        _("Model"), list(MODELS), format_func=in_words(MODEL_NAMES), key=key("model"), on_change=forget_options,
+        help=_("The network that learns. A CNN looks at neighbouring pixels together; an MLP does not know which are."),
     )  # fmt: skip
     options = choose_options(model)
-    st.caption(f"{count_model_parameters(model, **options):,} parameters to learn")
+    st.caption(_("{count:,} parameters to learn", count=count_model_parameters(model, **options)))
     epochs = st.number_input(
-        "Epochs", 1, 1000, key=key("epochs"), help="How often the network sees every training image."
+        _("Epochs"), 1, 1000, key=key("epochs"), help=_("How often the network sees every training image.")
     )
     learning_rate = st.select_slider(
-        "Learning rate", LEARNING_RATES, format_func=lambda rate: f"{rate:g}", key=key("learning_rate"),
-        help="How far each step moves the weights. Too low learns nothing in time, too high runs away.",
+        _("Learning rate"), LEARNING_RATES, format_func=lambda rate: number(rate, "g"), key=key("learning_rate"),
+        help=_("How far each step moves the weights. Too low learns nothing in time, too high runs away."),
     )  # fmt: skip
     batch_size = st.number_input(
-        "Batch size", 1, 10_000, key=key("batch_size"), help="How many images the network sees before each step."
+        _("Batch size"), 1, 10_000, key=key("batch_size"), help=_("How many images the network sees before each step.")
     )
     optimizer = st.selectbox(
-        "Optimizer", list(OPTIMIZERS), format_func=OPTIMIZER_NAMES.__getitem__, key=key("optimizer"),
-        help="The rule that turns gradients into steps.",
+        _("Optimizer"), list(OPTIMIZERS), format_func=in_words(OPTIMIZER_NAMES), key=key("optimizer"),
+        help=_("The rule that turns gradients into steps."),
     )  # fmt: skip
-    with st.expander("More settings"):
+    with st.expander(_("More settings")):
         loss = st.selectbox(
-            "Loss", list(LOSSES), format_func=LOSS_NAMES.__getitem__, key=key("loss"),
-            help="What is made small: how surprised the network is (cross-entropy), or how far its probabilities are "
-            "from 0 and 1 (mean squared error).",
+            _("Loss"), list(LOSSES), format_func=in_words(LOSS_NAMES), key=key("loss"),
+            help=_(
+                "What is made small: how surprised the network is (cross-entropy), or how far its probabilities are "
+                "from 0 and 1 (mean squared error)."
+            ),
         )  # fmt: skip
         label_smoothing = st.slider(
-            "Label smoothing", 0.0, 0.5, step=0.01, key=key("label_smoothing"),
-            help="How much of each label is spread over all ten digits, so that the network does not grow too certain. "
-            "It is part of the cross-entropy, so the loss can then not fall to 0.",
+            _("Label smoothing"), 0.0, 0.5, step=0.01, key=key("label_smoothing"),
+            help=_(
+                "How much of each label is spread over all ten digits, so that the network does not grow too certain. "
+                "It is part of the cross-entropy, so the loss can then not fall to 0."
+            ),
         )  # fmt: skip
         weight_decay = st.number_input(
-            "Weight decay", 0.0, 1.0, step=0.01, format="%.4f", key=key("weight_decay"),
-            help="How strongly each step pulls the weights towards 0.",
+            _("Weight decay"), 0.0, 1.0, step=0.01, format="%.4f", key=key("weight_decay"),
+            help=_("How strongly each step pulls the weights towards 0."),
         )  # fmt: skip
         schedule = st.selectbox(
-            "Learning rate schedule", list(SCHEDULES), format_func=SCHEDULE_NAMES.__getitem__, key=key("schedule"),
-            help="How the learning rate changes along the way.",
+            _("Learning rate schedule"), list(SCHEDULES), format_func=in_words(SCHEDULE_NAMES), key=key("schedule"),
+            help=_("How the learning rate changes along the way."),
         )  # fmt: skip
         augment = st.toggle(
-            "Augmentation", key=key("augment"),
-            help="Turns, bends, thins and thickens every training image anew each time, so that other hands are read.",
+            _("Augmentation"), key=key("augment"),
+            help=_(
+                "Turns, bends, thins and thickens every training image anew each time, so that other hands are read."
+            ),
         )  # fmt: skip
         train_images = st.number_input(
-            "Training images", 100, 60_000, step=100, key=key("train_images"),
-            help="How many of MNIST's 60,000 training images are used; the 10,000 test images never are.",
+            _("Training images"), 100, 60_000, step=100, key=key("train_images"),
+            help=_("How many of MNIST's 60,000 training images are used; the 10,000 test images never are."),
         )  # fmt: skip
         made_digits = st.number_input(
-            "Made digits", 0, 100_000, step=1000, key=key("made_digits"),
-            help="How many digits in styles that MNIST lacks, drawn by a generator, are added to the training images: "
-            "the slashed zero, the one with a foot, the crossed seven. Making 1,000 takes about a second.",
+            _("Made digits"), 0, 100_000, step=1000, key=key("made_digits"),
+            help=_(
+                "How many digits in styles that MNIST lacks, drawn by a generator, are added to the training images: "
+                "the slashed zero, the one with a foot, the crossed seven. Making 1,000 takes about a second."
+            ),
         )  # fmt: skip
         non_digits = 0
         if options.get("refuses"):
             non_digits = st.number_input(
-                "Non-digits", 0, 100_000, step=1000, key=key("non_digits"),
-                help="How many drawings that are no digit are added, letters, doodles, scribbles, so that the network "
-                "learns to say that it sees none.",
+                _("Non-digits"), 0, 100_000, step=1000, key=key("non_digits"),
+                help=_(
+                    "How many drawings that are no digit are added, letters, doodles, scribbles, so that the network "
+                    "learns to say that it sees none."
+                ),
             )  # fmt: skip
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, key=key("seed"), help="Where chance begins: equal seeds give equal runs."
+            _("Seed"), 0, 2**31 - 1, key=key("seed"), help=_("Where chance begins: equal seeds give equal runs.")
         )
         stop_when_stalled = st.toggle(
-            "Stop by itself", key=key("stop_when_stalled"),
-            help="Ends the run when the test accuracy has not become better for three epochs.",
+            _("Stop by itself"), key=key("stop_when_stalled"),
+            help=_("Ends the run when the test accuracy has not become better for three epochs."),
         )  # fmt: skip
         precision = st.selectbox(
-            "Precision", ["auto", "float32", "bfloat16"], key=key("precision"),
-            help="bfloat16 halves the digits of the forward pass: faster where the hardware knows it (auto decides).",
+            _("Precision"), ["auto", "float32", "bfloat16"], key=key("precision"),
+            help=_(
+                "bfloat16 halves the digits of the forward pass: faster where the hardware knows it (auto decides)."
+            ),
         )  # fmt: skip
         devices = available_devices()
         device = st.selectbox(
-            "Device", ["auto", *devices], key=key("device"),
-            format_func=lambda name: "auto: the fastest" if name == "auto" else f"{name}: {devices[name]}",
-            help="Where the network is trained; what this machine has.",
+            _("Device"), ["auto", *devices], key=key("device"),
+            format_func=lambda name: _("auto: the fastest") if name == "auto" else f"{name}: {_(devices[name])}",
+            help=_("Where the network is trained; what this machine has."),
         )  # fmt: skip
     return TrainConfig(
         model=model, model_options=options, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
@@ -191,42 +215,44 @@ def choose_options(model: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if "hidden_layers" in defaults:
         layers = st.slider(
-            "Hidden layers", *HIDDEN_LAYERS, key=setting_key("hidden_layers", defaults["hidden_layers"]),
-            help="Layers between the pixels and the ten answers.",
+            _("Hidden layers"), *HIDDEN_LAYERS, key=setting_key("hidden_layers", defaults["hidden_layers"]),
+            help=_("Layers between the pixels and the ten answers."),
         )  # fmt: skip
-        options["hidden_sizes"] = choose_widths("hidden_sizes", "Size of layer", HIDDEN_SIZE, [128] * layers)
+        options["hidden_sizes"] = choose_widths(
+            "hidden_sizes", say("Size of layer {number}"), HIDDEN_SIZE, [128] * layers
+        )
     if "stages" in defaults:
         fewest, most = STAGES[model]
         stages = fewest
         if fewest < most:
             stages = st.slider(
-                "Convolutions", fewest, most, key=setting_key("stages", defaults["stages"]),
-                help="Each looks at a larger part of the picture than the one before.",
+                _("Convolutions"), fewest, most, key=setting_key("stages", defaults["stages"]),
+                help=_("Each looks at a larger part of the picture than the one before."),
             )  # fmt: skip
         widths = [defaults.get(f"channels_{at}", 32) for at in range(stages)]
-        options["channels"] = choose_widths("channels", "Channels of stage", CHANNELS, widths)
-    with st.expander("More about the model"):
+        options["channels"] = choose_widths("channels", say("Channels of stage {number}"), CHANNELS, widths)
+    with st.expander(_("More about the model")):
         options["dropout"] = st.slider(
-            "Dropout", 0.0, 0.9, step=0.05, key=setting_key("dropout", defaults["dropout"]),
-            help="The share of features that is set to 0 at random while training, so that none is relied on alone.",
+            _("Dropout"), 0.0, 0.9, step=0.05, key=setting_key("dropout", defaults["dropout"]),
+            help=_("The share of features that is set to 0 at random while training, so that none is relied on alone."),
         )  # fmt: skip
         options["activation"] = st.selectbox(
-            "Activation", list(ACTIVATIONS), key=setting_key("activation", defaults["activation"]),
-            help="What bends the straight line between two layers; without it they would be one.",
+            _("Activation"), list(ACTIVATIONS), key=setting_key("activation", defaults["activation"]),
+            help=_("What bends the straight line between two layers; without it they would be one."),
         )  # fmt: skip
         if "refuses" in defaults:
             options["refuses"] = st.toggle(
-                "Can see that it is no digit", key=setting_key("refuses", defaults["refuses"]),
-                help="Besides the ten digits it learns an eleventh answer, none of them, from the non-digits below.",
+                _("Can see that it is no digit"), key=setting_key("refuses", defaults["refuses"]),
+                help=_("Besides the ten digits it learns an eleventh answer, none of them, from the non-digits below."),
             )  # fmt: skip
     return options
 
 
-def choose_widths(name: str, label: str, bounds: tuple[int, int], defaults: list[int]) -> list[int]:
-    """A number for each layer, side by side."""
+def choose_widths(name: str, label: Message, bounds: tuple[int, int], defaults: list[int]) -> list[int]:
+    """A number for each layer, side by side; the label has a place for the layer's {number}."""
     widths = []
     with st.container(horizontal=True):
         for at, default in enumerate(defaults):
             key = setting_key(f"{name}_{at}", default)
-            widths.append(int(st.number_input(f"{label} {at + 1}", *bounds, key=key, width=108)))
+            widths.append(int(st.number_input(_(label, number=at + 1), *bounds, key=key, width=108)))
     return widths
