@@ -183,7 +183,7 @@ def show_change(visitor: Visitor, prediction: Prediction) -> None:
         last=favoured(probabilities[-1]),
         step=steps[-1],
     )
-    st.altair_chart(answers_chart(steps, probabilities), alt=_("Answers to this drawing: {words}", words=words))
+    answers_chart(steps, probabilities).show(alt=_("Answers to this drawing: {words}", words=words))
     st.caption(words)
 
 

@@ -1,10 +1,20 @@
-"""The charts, drawn with Altair from at most a few hundred points; each says in words what it shows."""
+"""The charts, of at most a few hundred points each; each says in words what it shows.
+
+Altair takes 30 ms to check and write out a chart: too long for what is drawn twice a second while its visitor draws.
+So the specifications are made once and kept, and a tick sends new points only.
+"""
 
 from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
 from mnist_core.curves import BatchCurve
@@ -16,73 +26,114 @@ BLUE, ORANGE = "#2f86c9", "#d9730d"
 DIGIT_COLOURS = ["#8a8f98", "#d9730d", "#1a9a76", "#a861b5", "#c2a000"]
 DIGIT_COLOURS += ["#5ab4e5", "#b5533c", "#2f86c9", "#e07ba8", "#4f9a3c"]
 HEIGHT = 200
+MOST_SPECIFICATIONS = 64
+
+Specification = dict[str, Any]  # in Vega-Lite, without the points
 
 
-def loss_chart(curve: BatchCurve, last_step: int) -> alt.Chart:
+@dataclass(frozen=True)
+class Chart:
+    """What to draw, and how: points as a table, and the specification that names the table's columns."""
+
+    points: pd.DataFrame
+    specification: Specification
+
+    def show(self, alt: str, key: str | None = None) -> None:
+        """Put the chart onto the page; `alt` says in words what it shows."""
+        st.vega_lite_chart(self.points, self.specification, alt=alt, key=key)
+
+
+def loss_chart(curve: BatchCurve, last_step: int) -> Chart:
     """Loss per batch, raw and smoothed, over the steps of the whole run."""
     points = pd.DataFrame({"step": curve.steps, "batch": curve.loss, "smoothed": curve.smoothed})
-    x = alt.X("step:Q", title=_("step"), scale=alt.Scale(domain=[0, last_step], nice=False))
-    ceiling = 1.1 * float(max(curve.loss[0], np.percentile(curve.loss, 95)))
-    y = alt.Scale(domain=[0, ceiling], clamp=True)
-    raw = alt.Chart(points).mark_line(color=BLUE, opacity=0.3, strokeWidth=1).encode(
+    highest = float(max(curve.loss[0], np.percentile(curve.loss, 95)))
+    words = (_("step"), _("loss"), _("one batch"), _("smoothed"))
+    return Chart(points, loss_specification(last_step, round_up(1.1 * highest), words))
+
+
+def round_up(number: float) -> float:
+    """The next number with two significant digits: 2.531 -> 2.6; an axis that ends there seldom changes."""
+    unit = 10.0 ** (math.floor(math.log10(number)) - 1) if number > 0 else 1.0
+    return math.ceil(number / unit) * unit
+
+
+@functools.lru_cache(MOST_SPECIFICATIONS)
+def loss_specification(last_step: int, ceiling: float, words: tuple[str, str, str, str]) -> Specification:
+    """A thin line through the batches and a thick one through their means."""
+    step, loss, batch, smoothed = words
+    x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last_step], nice=False))
+    y = alt.Scale(domain=[0, ceiling], nice=False, clamp=True)
+    thin = alt.Chart().mark_line(color=BLUE, opacity=0.3, strokeWidth=1).encode(
         x,
-        alt.Y("batch:Q", title=_("loss"), scale=y),
+        alt.Y("batch:Q", title=loss, scale=y),
         tooltip=[
-            alt.Tooltip("step:Q", title=_("step")),
-            alt.Tooltip("batch:Q", title=_("one batch"), format=".4f"),
-            alt.Tooltip("smoothed:Q", title=_("smoothed"), format=".4f"),
+            alt.Tooltip("step:Q", title=step),
+            alt.Tooltip("batch:Q", title=batch, format=".4f"),
+            alt.Tooltip("smoothed:Q", title=smoothed, format=".4f"),
         ],
     )  # fmt: skip
-    smoothed = alt.Chart(points).mark_line(color=BLUE, strokeWidth=2.5).encode(x, alt.Y("smoothed:Q", scale=y))
-    return (raw + smoothed).properties(height=HEIGHT)
+    thick = alt.Chart().mark_line(color=BLUE, strokeWidth=2.5).encode(x, alt.Y("smoothed:Q", scale=y))
+    return written_out(thin, thick, height=HEIGHT)
 
 
-def accuracy_chart(curve: BatchCurve, epochs: list[EpochDone], last_step: int) -> alt.Chart:
+def accuracy_chart(curve: BatchCurve, epochs: list[EpochDone], last_step: int) -> Chart:
     """Accuracy in training (a line) and on the test set (a point after each epoch), in percent."""
-    train = pd.DataFrame({"step": curve.steps, "percent": 100 * curve.accuracy, "of": _("training images")})
-    tested = [epoch for epoch in epochs if epoch.test_accuracy is not None]
-    test = pd.DataFrame(
-        {
-            "step": [epoch.step for epoch in tested],
-            "percent": [100 * (epoch.test_accuracy or 0) for epoch in tested],
-            "of": _("test images"),
-        }
-    )
+    names = _("training images"), _("test images")
+    train = pd.DataFrame({"step": curve.steps, "percent": 100 * curve.accuracy, "of": names[0]})
+    tested = [(epoch.step, 100 * epoch.test_accuracy) for epoch in epochs if epoch.test_accuracy is not None]
+    test = pd.DataFrame(tested, columns=["step", "percent"], dtype=float).assign(of=names[1])
     # From 90 % on only the last tenth is of interest; once there, the axis stays.
     low = 90 if train["percent"].max() > 95 and not (test["percent"] < 90).any() else 0
-    train = train[train["percent"] >= low]
-    x = alt.X("step:Q", title=_("step"), scale=alt.Scale(domain=[0, last_step], nice=False))
-    y = alt.Y("percent:Q", title=_("accuracy in %"), scale=alt.Scale(domain=[low, 100], clamp=True))
+    points = pd.concat([train[train["percent"] >= low], test]) if tested else train[train["percent"] >= low]
+    return Chart(points, accuracy_specification(last_step, low, names, (_("step"), _("accuracy in %"))))
+
+
+@functools.lru_cache(MOST_SPECIFICATIONS)
+def accuracy_specification(last_step: int, low: int, names: tuple[str, str], words: tuple[str, str]) -> Specification:
+    """A line for the training images, diamonds for the test images."""
+    step, percent = words
+    x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last_step], nice=False))
+    y = alt.Y("percent:Q", title=percent, scale=alt.Scale(domain=[low, 100], clamp=True))
     color = alt.Color(
-        "of:N", title=None, scale=alt.Scale(domain=[_("training images"), _("test images")], range=[BLUE, ORANGE]),
+        "of:N", title=None, scale=alt.Scale(domain=list(names), range=[BLUE, ORANGE]),
         legend=alt.Legend(orient="bottom-right"),
     )  # fmt: skip
-    line = alt.Chart(train).mark_line(strokeWidth=2.5).encode(x, y, color)
-    dots = alt.Chart(test).mark_line(point=alt.OverlayMarkDef(size=70, shape="diamond"), strokeDash=[4, 3]).encode(
+    train, test = (alt.Chart().transform_filter(alt.FieldEqualPredicate(equal=name, field="of")) for name in names)
+    line = train.mark_line(strokeWidth=2.5).encode(x, y, color)
+    dots = test.mark_line(point=alt.OverlayMarkDef(size=70, shape="diamond"), strokeDash=[4, 3]).encode(
         x, y, color, tooltip=[
-            alt.Tooltip("step:Q", title=_("step")),
-            alt.Tooltip("percent:Q", title=_("accuracy in %"), format=".2f"),
+            alt.Tooltip("step:Q", title=step), alt.Tooltip("percent:Q", title=percent, format=".2f"),
         ],
     )  # fmt: skip
-    return (line + dots).properties(height=HEIGHT)
+    return written_out(line, dots, height=HEIGHT)
 
 
-def answers_chart(steps: list[int], probabilities: NDArray[np.float32]) -> alt.Chart:
+def answers_chart(steps: list[int], probabilities: NDArray[np.float32]) -> Chart:
     """How probable the network has found the digits that it ever favoured, over the steps: (T,) and (T, 10)."""
     favoured = sorted(set(probabilities.argmax(axis=1).tolist()), key=lambda digit: -probabilities[:, digit].sum())[:4]
     favoured = sorted({*favoured, int(probabilities[-1].argmax())})
     points = pd.DataFrame(
         [
-            {"step": step, "digit": str(digit), "percent": 100 * float(row[digit])}
+            {"step": step, "digit": str(digit), "percent": 100 * float(row[digit]), "is_last": step == steps[-1]}
             for step, row in zip(steps, probabilities, strict=True)
             for digit in favoured
         ]
     )
-    scale = alt.Scale(domain=[str(digit) for digit in range(10)], range=DIGIT_COLOURS)
-    last = points.groupby("digit", sort=False).tail(1)
+    return Chart(points, answers_specification())
+
+
+@functools.lru_cache(1)
+def answers_specification() -> Specification:
+    """A line for each digit, its name at the end."""
     x = alt.X("step:Q", title=None, scale=alt.Scale(nice=False))
     y = alt.Y("percent:Q", title="%", scale=alt.Scale(domain=[0, 100]))
+    scale = alt.Scale(domain=[str(digit) for digit in range(10)], range=DIGIT_COLOURS)
     color = alt.Color("digit:N", scale=scale, legend=None)
-    lines = alt.Chart(points).mark_line(strokeWidth=2.5).encode(x, y, color)
-    names = alt.Chart(last).mark_text(align="left", dx=5, fontSize=14, fontWeight="bold")
-    return (lines + names.encode(x, y, color, text="digit")).properties(height=140)
+    lines = alt.Chart().mark_line(strokeWidth=2.5).encode(x, y, color)
+    names = alt.Chart().transform_filter("datum.is_last").mark_text(align="left", dx=5, fontSize=14, fontWeight="bold")
+    return written_out(lines, names.encode(x, y, color, text="digit:N"), height=140)
+
+
+def written_out(*layers: alt.Chart, height: int) -> Specification:
+    """Charts over each other as one specification, whose points come later."""
+    return alt.layer(*layers).properties(height=height).to_dict()

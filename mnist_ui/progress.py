@@ -151,11 +151,11 @@ def show_curves(run: TrainingRun) -> None:
             now=curve.smoothed[-1],
         )
         st.caption(words)
-        st.altair_chart(loss_chart(curve, last_step), alt=words, key="loss_chart")
+        loss_chart(curve, last_step).show(alt=words, key="loss_chart")
     with right:
         words = accuracy_words(100 * curve.accuracy[-1], epochs[-1].test_accuracy if epochs else None)
         st.caption(words)
-        st.altair_chart(accuracy_chart(curve, epochs, last_step), alt=words, key="accuracy_chart")
+        accuracy_chart(curve, epochs, last_step).show(alt=words, key="accuracy_chart")
 
 
 def accuracy_words(training: float, test_accuracy: float | None) -> str:

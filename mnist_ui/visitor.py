@@ -279,8 +279,8 @@ def write_settings(values: Mapping[str, Any]) -> None:
 
 
 def widget_value(key: str) -> Any:
-    """The value of the widget with this key; None when there is none."""
-    return st.session_state.get(key)
+    """The value of the widget with this key; None when there is none, as outside of a page."""
+    return None if get_script_run_ctx(suppress_warning=True) is None else st.session_state.get(key)
 
 
 def set_widget_value(key: str, value: Any) -> None:
