@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from mnist_core.colour import digits_for
 from mnist_core.config import NAMED, NUMBERS, RECIPES, SWITCHES, WHOLE_NUMBERS, TrainConfig
 from mnist_core.console import checked_output, percent, print_error, shown
 from mnist_core.data import DATA_SETS, Digits, load_digits, make_loader
@@ -182,14 +183,15 @@ def print_start(data: str, digits: Digits, test: Digits, model: nn.Module, confi
     precision = find_precision(config.precision, device)
     precision = find_precision(config.precision, device)
     print(f"Device: {device.type} ({available_devices()[device.type]}), precision {precision}")
-    print(f"Data: {data}, {len(digits):,} training images and {len(test):,} test images")
+    colours = " in random colours" if config.colour else ""
+    print(f"Data: {data}{colours}, {len(digits):,} training images and {len(test):,} test images")
 
 
 def run_evaluate(command: argparse.Namespace) -> int:
     """Test a network: its loss, its accuracy, which digits it knows and which it takes for others."""
     model = load_model(command.weights)
     device = find_device(command.device)
-    test = load_digits(command.data, "test", command.data_folder)
+    test = digits_for(model, load_digits(command.data, "test", command.data_folder))
     check_fit(model, test, "test")
     print_evaluation(evaluate(model.to(device), make_loader(test, 1000), device))
     return 0

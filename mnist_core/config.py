@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, StepLR
 
+from mnist_core.augmentation import augment
+from mnist_core.colour import COLOUR_SHAPE, colour
+from mnist_core.data import Transform
 from mnist_core.errors import ConfigError
 from mnist_core.messages import say
 from mnist_core.models import check_model_options
@@ -57,6 +60,10 @@ SCHEDULES: dict[str, Callable[[Optimizer, TrainConfig, int], LRScheduler]] = {
     "step": lambda optimizer, config, batches: StepLR(optimizer, step_size=batches, gamma=0.7),
 }
 
+# field -> what it does to every batch of training images, anew each time. In this order: strokes are made thicker and
+# thinner as light ink on dark paper.
+CHANGES: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"augment": augment, "colour": colour}
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -78,7 +85,7 @@ NAMED: dict[str, Collection[str]] = {
     "device": DEVICES,
     "precision": PRECISIONS,
 }
-SWITCHES = ("augment", "stop_when_stalled")
+SWITCHES = (*CHANGES, "stop_when_stalled")
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,8 @@ class TrainConfig:
         made_digits: how many from the generator in styles.py are added, in styles that MNIST lacks.
         non_digits: how many drawings that are no digit are added, from nondigits.py; needs a model that `refuses`.
         augment: warp each training image at random, each time anew.
+        colour: give ink and paper of each image random colours, each time anew, the test images always the same ones:
+            3 x 32 x 32. Sets the model's input_channels and input_size.
         precision: of the forward pass; "auto" takes bfloat16 where the hardware computes it.
         patience: after so many epochs without a better test accuracy the run counts as stalled.
         stop_when_stalled: then it stops by itself.
@@ -114,6 +123,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     schedule: str = "one_cycle"
     augment: bool = False
+    colour: bool = False
     train_images: int | None = None
     made_digits: int = 0
     non_digits: int = 0
@@ -124,7 +134,10 @@ class TrainConfig:
     stop_when_stalled: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model_options", check_model_options(self.model, checked_options(self.model_options)))
+        options = checked_options(self.model_options)
+        if self.colour is True:
+            options = {**options, "input_channels": COLOUR_SHAPE[0], "input_size": COLOUR_SHAPE[1]}
+        object.__setattr__(self, "model_options", check_model_options(self.model, options))
         for name, (least, most) in WHOLE_NUMBERS.items():
             value = getattr(self, name)
             if value is None and name == "train_images":
@@ -149,6 +162,19 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain data, for JSON: `TrainConfig(**config.as_dict())` makes it again."""
         return asdict(self)
+
+
+def random_changes(config: TrainConfig) -> Transform | None:
+    """What is done to each batch of training images, one change after the other; None when there is nothing to do."""
+    changes = [change for name, change in CHANGES.items() if getattr(config, name)]
+    generator = torch.Generator().manual_seed(config.seed)
+
+    def transform(images: Tensor) -> Tensor:
+        for change in changes:
+            images = change(images, generator)  # (N, C, H, W) -> the same; colour: (N, 1, 28, 28) -> (N, 3, 32, 32)
+        return images
+
+    return transform if changes else None
 
 
 def checked_options(options: object) -> dict[str, Any]:

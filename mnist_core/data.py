@@ -22,23 +22,27 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in 0..1; used for every set, so that networks can be compared
+COLOUR_MEAN, COLOUR_STD = 0.5, 12**-0.5  # of a channel in which every value from 0 to 1 is as likely as the others
 LARGEST_IDX = 300_000_000  # bytes unpacked; EMNIST digits, the largest of the sets, takes 188 MB
 
 Transform = Callable[[Tensor], Tensor]
 
 
-def normalize(images: Tensor) -> Tensor:
-    """Bring pixels to mean 0 and standard deviation 1 over MNIST.
+def normalize(images: Tensor, in_colour: bool = False) -> Tensor:
+    """Bring pixels to mean 0 and standard deviation 1 over MNIST, or over all colours.
 
     Args:
         images: uint8 0..255 or float 0..1, any shape.
+        in_colour: whether they are red, green and blue. Then paper is as often light as dark, and MNIST's mean, that of
+            dark paper, would leave all inputs on one side of 0, where a network of linear layers hardly learns.
 
     Returns:
-        float32 of the same shape, about -0.42 (paper) to 2.82 (ink).
+        float32 of the same shape, about -0.42 (paper) to 2.82 (ink); in colour -1.73 to 1.73.
     """
+    mean, std = (COLOUR_MEAN, COLOUR_STD) if in_colour else (MEAN, STD)
     if images.dtype == torch.uint8:
-        return images.float().sub_(255 * MEAN).div_(255 * STD)
-    return (images.float() - MEAN) / STD
+        return images.float().sub_(255 * mean).div_(255 * std)
+    return (images.float() - mean) / std
 
 
 class Batch(Sequence[tuple[Tensor, Tensor]]):
@@ -69,7 +73,7 @@ class Digits(Dataset[tuple[Tensor, Tensor]]):
     """Images of digits with their labels, kept as bytes and normalised when they are asked for.
 
     Attributes:
-        images: (N, C, H, W) uint8, 0 = paper, 255 = ink; C = 1 and H = W = 28 for MNIST.
+        images: (N, C, H, W) uint8, 0 = paper, 255 = ink; C = 1 and H = W = 28 for MNIST. C = 3 is red, green and blue.
         labels: (N,) int64, 0..9.
         transform: applied to every normalised batch (N, C, H, W), or None.
 
@@ -105,7 +109,8 @@ class Digits(Dataset[tuple[Tensor, Tensor]]):
     def __getitems__(self, indices: list[int]) -> Batch:
         """A whole batch with one gather; torch's DataLoader calls this instead of N times `__getitem__`."""
         chosen = torch.tensor(indices, dtype=torch.int64)
-        images = normalize(self.images.index_select(0, chosen))  # (N, C, H, W) uint8 -> float32
+        images = self.images.index_select(0, chosen)
+        images = normalize(images, in_colour=images.shape[1] == 3)  # (N, C, H, W) uint8 -> float32
         if self.transform is not None:
             images = self.transform(images)
         return Batch(images, self.labels.index_select(0, chosen))

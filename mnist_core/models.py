@@ -285,6 +285,12 @@ def build_model(name: str, **options: Any) -> nn.Module:
     return model
 
 
+def takes_colours(model: nn.Module) -> bool:
+    """Whether the network reads images in red, green and blue."""
+    channels: int = getattr(model, "input_shape", (1, 28, 28))[0]
+    return channels == 3
+
+
 def count_parameters(model: nn.Module) -> int:
     """How many numbers training can change."""
     return sum(parameter.numel() for parameter in model.parameters())

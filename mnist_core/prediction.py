@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_core.data import normalize
-from mnist_core.drawing import FAINTEST, Ink, Pixels, Prepared, prepare
+from mnist_core.drawing import FAINTEST, Ink, Picture, Pixels, Prepared, ink_of, prepare
 from mnist_core.messages import Message, say
+from mnist_core.models import takes_colours
 from mnist_core.training import evaluation_mode
 
 SURE = 0.8  # from this probability on, one digit is named
@@ -40,20 +41,21 @@ class Prediction:
     prepared: Prepared
 
 
-def classify(model: nn.Module, ink: Ink) -> Prediction:
+def classify(model: nn.Module, ink: Picture) -> Prediction:
     """Read one drawing: prepare it, and ask the model in eval mode and without gradients.
 
     Args:
-        ink: (H, W) uint8 of any size, 255 = pen.
+        ink: (H, W) uint8 of any size, 255 = pen; or in colour (H, W, 3) on black paper: its colours are seen by a
+            network for colours, and by no other.
 
     Raises:
         DrawingError: when `ink` is no drawing.
     """
-    prepared = prepare(ink)
+    prepared = prepare(ink, in_colour=takes_colours(model))
     if prepared.is_blank or prepared.is_dot:
         verdict = say("nothing drawn yet") if prepared.is_blank else say("only a dot so far")
         return Prediction(np.full(10, 0.1, np.float32), None, 0.0, (), verdict, prepared)
-    logits = predict_logits(model, prepared.image[None])[0]  # (1, 28, 28) -> (1, 10) -> (10,)
+    logits = predict_logits(model, prepared.seen[None])[0]  # (1, 28, 28) -> (1, 10) -> (10,)
     probabilities = logits.softmax(dim=0).numpy()
     if getattr(model, "refuses", False) and logits.logsumexp(dim=0) < 0:
         return Prediction(probabilities, None, 0.0, (), refusal(prepared), prepared)
@@ -63,31 +65,38 @@ def classify(model: nn.Module, ink: Ink) -> Prediction:
 
 
 def predict_probabilities(model: nn.Module, image: Pixels) -> NDArray[np.float32]:
-    """The ten probabilities for one prepared image: (28, 28) float32 0..1 -> (10,) float32."""
+    """The ten probabilities for one prepared image: (28, 28) or (3, 32, 32) float32 0..1 -> (10,) float32."""
     return np.asarray(predict_logits(model, image[None])[0].softmax(dim=0).numpy(), dtype=np.float32)
 
 
 def predict_logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
-    """What the model says of prepared images, in eval mode and without gradients: (N, 28, 28) 0..1 -> (N, 10)."""
+    """What the model says of prepared images, in eval mode and without gradients; see `as_input`: -> (N, 10)."""
     with evaluation_mode(model):
         logits: Tensor = model(as_input(images, model))  # (N, C, H, W) -> (N, 10)
     return logits.float().cpu()
 
 
 def as_input(images: NDArray[np.float32], model: nn.Module) -> Tensor:
-    """Prepared images as a batch of the shape that the model takes: (N, 28, 28) -> (N, C, H, W), normalised."""
-    channels, height, width = getattr(model, "input_shape", (1, 28, 28))
-    count, *size = images.shape
-    batch = torch.from_numpy(images)[:, None].expand(count, channels, *size)  # (N, 28, 28) -> (N, C, 28, 28)
-    if [height, width] != size:
-        batch = F.interpolate(batch, (height, width), mode="bilinear", align_corners=False)
+    """Prepared images as a batch of the shape that the model takes, normalised.
+
+    Args:
+        images: (N, 28, 28) float32 0..1, white on black for a network for colours; or (N, 3, 32, 32), for it alone.
+
+    Returns:
+        (N, C, H, W) float32; where a side is longer than the image's, there is paper around.
+    """
+    channels, height, _ = getattr(model, "input_shape", (1, 28, 28))
+    batch = torch.from_numpy(images)
+    if batch.ndim == 3:
+        batch = batch[:, None].expand(-1, channels, -1, -1)  # (N, 28, 28) -> (N, C, 28, 28)
+    batch = F.pad(batch, 4 * [(height - batch.shape[-1]) // 2])  # -> (N, C, H, W); less than 0 cuts paper off
     first = next(model.parameters())
-    return normalize(batch).to(first.device)
+    return normalize(batch, in_colour=channels == 3).to(first.device)
 
 
 def refusal(prepared: Prepared) -> Message:
     """What to say of a drawing that is no digit: "two digits?" when strokes stand side by side."""
-    return say("two digits?") if stand_side_by_side(prepared.stages[1].image) else say("I don't see a digit")
+    return say("two digits?") if stand_side_by_side(ink_of(prepared.stages[1].image)) else say("I don't see a digit")
 
 
 def likely_digits(probabilities: NDArray[np.float32]) -> tuple[int, ...]:

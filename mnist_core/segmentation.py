@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mnist_core.drawing import FAINTEST, Ink, Prepared, bounds, prepare
+from mnist_core.drawing import FAINTEST, Ink, Picture, Prepared, bounds, ink_of, prepare
 from mnist_core.parts import label_parts
 from mnist_core.prediction import Prediction, classify, predict_logits
 
@@ -60,11 +60,11 @@ class Reading:
         return "".join(part.name for part in self.parts) or None
 
 
-def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> Reading:
+def read_number(model: nn.Module, ink: Picture, cutter: nn.Module | None = None) -> Reading:
     """Read a drawing of one digit or of several side by side.
 
     Args:
-        ink: (H, W) uint8 of any size, 255 = pen.
+        ink: (H, W) uint8 of any size, 255 = pen; or in colour (H, W, 3) on black paper, see `classify`.
         cutter: the network that decides what is a digit and what is none, the model itself by default; one that does
             not `refuses` cannot tell, and then the drawing is taken for one digit.
 
@@ -74,23 +74,26 @@ def read_number(model: nn.Module, ink: Ink, cutter: nn.Module | None = None) -> 
     return Reading(classify(model, ink), read_parts(model, cut_apart(cutter or model, ink)))
 
 
-def read_parts(model: nn.Module, digits: Sequence[Ink]) -> tuple[Part, ...]:
+def read_parts(model: nn.Module, digits: Sequence[Picture]) -> tuple[Part, ...]:
     """What the model says of each digit of a number, given as `cut_apart` returns them."""
-    return tuple(Part(bounds(one >= FAINTEST), classify(model, one)) for one in digits)
+    return tuple(Part(bounds(ink_of(one) >= FAINTEST), classify(model, one)) for one in digits)
 
 
-def cut_apart(cutter: nn.Module, ink: Ink) -> tuple[Ink, ...]:
-    """The digits of a number from left to right, each alone on the canvas (H, W); none when the drawing is no number.
+def cut_apart(cutter: nn.Module, picture: Picture) -> tuple[Picture, ...]:
+    """The digits of a number from left to right, each alone on the canvas; none when the drawing is no number.
+
+    By the ink alone, whatever its colours; the digits have theirs, where the drawing has: (H, W) or (H, W, 3).
 
     Heuristic over-segmentation (LeCun, Bottou, Bengio and Haffner, 1998): the drawing is taken into more pieces than
     there may be digits, and those neighbours are joined which the network believes most to be digits.
 
     Raises:
-        DrawingError: when `ink` is no drawing.
+        DrawingError: when `picture` is no drawing.
     """
-    whole = prepare(ink)
+    whole = prepare(picture)
     if whole.is_blank or not getattr(cutter, "refuses", False):
         return ()
+    ink = ink_of(picture)
     pieces = take_apart(ink)
     if len(pieces) == 1:
         return ()
@@ -99,7 +102,8 @@ def cut_apart(cutter: nn.Module, ink: Ink) -> tuple[Ink, ...]:
     # A scribble falls into pieces too, but not into digits.
     if len(groups) == 1 or max(costs[group] for group in groups) > UNSURE:
         return ()
-    return tuple(together(pieces[first:last], ink.shape) for first, last in groups)
+    digits = tuple(together(pieces[first:last], ink.shape) for first, last in groups)
+    return digits if picture.ndim == 2 else tuple(np.where(digit[..., None] > 0, picture, 0) for digit in digits)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_core.augmentation import augment
-from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES, TrainConfig
+from mnist_core.colour import COLOUR_SHAPE, check_grey, coloured
+from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES, TrainConfig, random_changes
 from mnist_core.data import Digits, make_loader
 from mnist_core.devices import find_device, find_precision
 from mnist_core.errors import ConfigError, DataError, TrainingError
@@ -203,6 +203,7 @@ def train(
 
     Args:
         model: is trained in place, on the configuration's device.
+        digits: (N, C, H, W) as the model takes them; grey 1 x 28 x 28 for a configuration with `colour`, as `test` too.
         test: evaluated after each epoch; None leaves the test values of EpochDone empty.
 
     Raises:
@@ -217,9 +218,10 @@ def train(
         digits = digits.joined(make_digits(config.made_digits, config.seed))
     if config.non_digits:
         digits = digits.joined(make_non_digits(config.non_digits, config.seed))
-    check_fit(model, digits, say("training"))
+    check_fit(model, digits, say("training"), config.colour)
     if test is not None:
-        check_fit(model, test, say("test"))
+        check_fit(model, test, say("test"), config.colour)
+        test = coloured(test) if config.colour else test
     device = find_device(config.device)
     try:
         yield from _train(model.to(device), digits, config, test, device)
@@ -242,9 +244,7 @@ def _train(
     model: nn.Module, digits: Digits, config: TrainConfig, test: Digits | None, device: torch.device
 ) -> Iterator[BatchDone | EpochDone]:
     torch.manual_seed(config.seed)
-    if config.augment:
-        generator = torch.Generator().manual_seed(config.seed)
-        digits = digits.transformed(lambda images: augment(images, generator))
+    digits = digits.transformed(random_changes(config) or digits.transform)
     loader = make_loader(digits, config.batch_size, shuffle=True, seed=config.seed)
     # Seeded, for an unseeded loader would draw from the generator that dropout draws from.
     test_loader = None if test is None else make_loader(test, 1000, seed=config.seed)
@@ -285,11 +285,13 @@ def _train(
             return
 
 
-def check_fit(model: nn.Module, digits: Digits, split: str) -> None:
-    """Raise when there is no image in the set, or when the images are not of the shape that the model takes."""
+def check_fit(model: nn.Module, digits: Digits, split: str, colour: bool = False) -> None:
+    """Raise when there is no image in the set, or when the model does not take them as they are, or once in colour."""
     if not len(digits):
         raise DataError(say("The {split} set is empty. Give it at least one image.", split=split))
-    takes, given = getattr(model, "input_shape", None), tuple(digits.images.shape[1:])
+    if colour:
+        check_grey(digits)
+    takes, given = getattr(model, "input_shape", None), COLOUR_SHAPE if colour else tuple(digits.images.shape[1:])
     if takes is not None and takes != given:
         raise DataError(
             say(

@@ -79,13 +79,14 @@ def test_the_recipe_is_fast_by_default() -> None:
 def test_every_field_can_be_replaced() -> None:
     arguments = (
         "--epochs 7 --learning-rate 0.5 --batch-size 9 --model mlp --optimizer sgd --loss mse --schedule step --seed 3 "
-        "--device cpu --precision float32 --train-images 11 --augment --stop-when-stalled --weight-decay 0.1 "
+        "--device cpu --precision float32 --train-images 11 --augment --colour --stop-when-stalled --weight-decay 0.1 "
         "--made-digits 5 --label-smoothing 0.2 --patience 2 --option hidden_sizes=256,128 --option dropout=0.2 "
         "--option activation=gelu"
     )
     expected = TrainConfig(
         epochs=7, learning_rate=0.5, batch_size=9, model="mlp", optimizer="sgd", loss="mse", schedule="step", seed=3,
-        device="cpu", precision="float32", train_images=11, augment=True, stop_when_stalled=True, weight_decay=0.1,
+        device="cpu", precision="float32", train_images=11, augment=True, colour=True, stop_when_stalled=True,
+        weight_decay=0.1,
         label_smoothing=0.2, patience=2, made_digits=5,
         model_options={"hidden_sizes": (256, 128), "dropout": 0.2, "activation": "gelu"},
     )  # fmt: skip
@@ -345,6 +346,22 @@ def test_evaluate_counts_as_a_loop_over_all_images_does(weights: Path, capsys: p
         expected = [int(((test.labels == digit) & (answers == answer)).sum()) for answer in range(10)]
         assert [int(count) for count in counts] == expected
         assert accuracy == f"{100 * expected[digit] / sum(expected):.2f}"
+
+
+def test_a_network_for_colours_is_trained_tested_and_reads_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, picture = tmp_path / "colour.pth", tmp_path / "seven.png"
+    assert main(["train", *SMALL, "--colour", "--epochs", "1", "--out", str(out)]) == 0
+    trained = capsys.readouterr().out
+    assert "Data: mnist in random colours, 1,000 training images and 10,000 test images" in trained
+    assert load_model(out).input_shape == (3, 32, 32)
+    assert main(["evaluate", str(out), "--device", "cpu"]) == 0
+    accuracy = re.search(r"Test accuracy ([\d.]+ %)", trained)[1]
+    assert f"accuracy {accuracy} of 10,000 images" in capsys.readouterr().out
+    Image.fromarray(load_mnist("test").images[0, 0].numpy()).save(picture)
+    assert main(["predict", str(picture), "--weights", str(out)]) == 0
+    assert capsys.readouterr().out.startswith(f"{picture}: ")
 
 
 def test_evaluate_refuses_what_is_no_file_of_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ NONSENSE = {
     "label_smoothing": [-0.1, 0.6, "0", None, False, NAN, INFINITE],
     "schedule": ["cosine", "", None, 1],
     "augment": [0, 1, "yes", None],
+    "colour": [0, 1, "red", None],
     "train_images": [0, -1, 1_000_001, 100.0, "100", True, NAN],
     "made_digits": [-1, 100_001, 10.0, "10", None, True, NAN, INFINITE],
     "non_digits": [-1, 100_001, 10.0, "10", None, True, NAN, INFINITE, 5],
@@ -124,6 +125,14 @@ def test_a_configuration_comes_back_from_plain_data_and_from_json(name) -> None:
 def test_lists_from_json_and_tuples_make_equal_configurations() -> None:
     listed = TrainConfig(model="mlp", model_options={"hidden_sizes": [64, 32]})
     assert listed == TrainConfig(model="mlp", model_options={"hidden_sizes": (64, 32)})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_in_colour_the_network_takes_three_channels_of_32_by_32(name) -> None:
+    config = dataclasses.replace(RECIPES[name], colour=True)
+    assert config.model_options == {**RECIPES[name].model_options, "input_channels": 3, "input_size": 32}
+    assert TrainConfig(**json.loads(json.dumps(config.as_dict()))) == config
+    assert RECIPES[name].model_options["input_channels"] == 1
 
 
 def test_a_configuration_is_frozen_and_its_options_are_its_own() -> None:

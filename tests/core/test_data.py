@@ -118,6 +118,17 @@ def test_normalisation_equals_torchvisions(mnist_test) -> None:
     torch.testing.assert_close(normalize(mnist_test.images[:100] / 255), theirs)
 
 
+def test_colours_are_normalised_around_the_middle_of_all_colours(mnist_test) -> None:
+    from torchvision.transforms.v2.functional import normalize as published
+
+    images = mnist_test.images[:4].expand(-1, 3, -1, -1)
+    theirs = published(images / 255, [0.5] * 3, [12**-0.5] * 3)
+    torch.testing.assert_close(normalize(images, in_colour=True), theirs)
+    torch.testing.assert_close(normalize(images / 255, in_colour=True), theirs)
+    batch = Digits(images, mnist_test.labels[:4]).__getitems__([0, 1, 2, 3])
+    torch.testing.assert_close(batch.images, theirs)
+
+
 def test_normalising_leaves_the_images_alone(mnist_test) -> None:
     images = mnist_test.images[:5].clone()
     normalize(images)

@@ -10,7 +10,7 @@ import pytest
 from mnist_core import build_model, load_model
 from mnist_core.errors import DrawingError
 from mnist_core.parts import label_parts
-from mnist_core.segmentation import MOST_PIECES, read_number, take_apart
+from mnist_core.segmentation import MOST_PIECES, cut_apart, read_number, take_apart
 from mnist_core.strokes import place, rasterize, sketch
 from mnist_core.styles import STYLES
 
@@ -47,6 +47,18 @@ def test_each_digit_has_its_own_box_and_confidence(shipped) -> None:
     for part, alone in zip(reading.parts, (digit_at(4, 20), digit_at(7, 105)), strict=True):
         rows, columns = np.flatnonzero(alone.any(axis=1)), np.flatnonzero(alone.any(axis=0))
         assert part.box == pytest.approx((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), abs=1)
+
+
+def test_a_number_in_colours_is_cut_as_its_ink_is_and_each_digit_keeps_its_colour(shipped) -> None:
+    four, seven = (digit_at(digit, left)[..., None] for digit, left in ((4, 20), (7, 105)))
+    none = np.zeros_like(four)
+    picture = np.maximum(np.concatenate([four, none, none], axis=2), np.concatenate([none, seven, seven], axis=2))
+    digits, inks = cut_apart(shipped, picture), cut_apart(shipped, row(4, 7))
+    for digit, ink, alone in zip(digits, inks, (four, seven), strict=True):
+        assert digit.shape == (280, 280, 3)
+        assert np.array_equal(digit.max(axis=2), ink)
+        assert np.array_equal(digit, np.where(alone > 0, picture, 0))
+    assert read_number(shipped, picture).number == "47"
 
 
 @pytest.mark.parametrize("digit", range(10))
