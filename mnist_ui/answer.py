@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from mnist_core import Prediction, Reading, classify
-from mnist_core.drawing import Ink, Prepared
+from mnist_core import Prediction, Prepared, Reading, classify, prepare
+from mnist_core.drawing import Picture
 from mnist_core.errors import WeightsError
 from mnist_core.messages import say
 from mnist_core.prediction import predict_probabilities
@@ -51,15 +51,15 @@ def show_answer(visitor: Visitor) -> None:
     except WeightsError as error:
         st.error(_("No network can answer. {error}", error=error.message))
         return
-    ink = visitor.drawing.ink
-    reading = Reading(classify(model, ink), read_parts(model, visitor.digits()))
+    picture = visitor.drawing.picture
+    reading = Reading(classify(model, picture), read_parts(model, visitor.digits()))
     prediction = reading.whole
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
         if reading.number is None:
             st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
         else:
-            st.html(STYLE + number_html(reading.number) + parts_html(ink, reading.parts))
+            st.html(STYLE + number_html(reading.number) + parts_html(picture, reading.parts))
         st.caption(" ".join(filter(None, [answered_by(name, step), hint(reading)])))
         choose_network(visitor)
     with right:
@@ -120,13 +120,13 @@ def headline_html(words: str, note: str = "") -> str:
     return f'<div class="verdict" role="status">{words}{beside}</div>'
 
 
-def parts_html(ink: Ink, parts: Sequence[Part]) -> str:
+def parts_html(drawing: Picture, parts: Sequence[Part]) -> str:
     """The drawing with a box around each digit, and a bar for each with the confidence in it."""
     boxes, rows = [], []
     for part in parts:
-        boxes.append(f'<div style="{place_style(part.box, ink.shape)}"></div>')
+        boxes.append(f'<div style="{place_style(part.box, drawing.shape[:2])}"></div>')
         rows.append(row_html(part.name, part.prediction.confidence, is_top=True, title=_(part.prediction.verdict)))
-    picture = f'<img src="{film.data_url(ink)}" alt="{_("The drawing, with a box around each of its digits")}"/>'
+    picture = f'<img src="{film.data_url(drawing)}" alt="{_("The drawing, with a box around each of its digits")}"/>'
     picture = f'<div class="boxes">{picture}{"".join(boxes)}</div>'
     bars = f'<div class="bars" role="group" aria-label="{_("Confidence in each digit")}">{"".join(rows)}</div>'
     return f'<div class="parts">{picture}{bars}</div>'
@@ -176,7 +176,8 @@ def show_change(visitor: Visitor, prediction: Prediction) -> None:
         return
     if len(visitor.run.snapshots) < 2:
         return
-    steps, probabilities = answers_along(visitor, prediction.prepared)
+    prepared = prepare(visitor.drawing.picture, in_colour=visitor.run.config.colour)
+    steps, probabilities = answers_along(visitor, prepared)
     words = _(
         "{first} at step 0, {last} at step {step:,}.",
         first=favoured(probabilities[0]),
@@ -195,12 +196,12 @@ def favoured(probabilities: NDArray[np.float32]) -> str:
 def answers_along(visitor: Visitor, prepared: Prepared) -> tuple[list[int], NDArray[np.float32]]:
     """The answers of the run's snapshots to one drawing: steps (T,) and probabilities (T, 10)."""
     assert visitor.run is not None
-    known = visitor.answers_to(prepared.image.tobytes())
+    known = visitor.answers_to(prepared.seen.tobytes())
     snapshots = visitor.run.snapshots
     model = None
     for snapshot in snapshots:
         if snapshot.step not in known:
             model = visitor.run.model_at(snapshot, refill=model)
-            known[snapshot.step] = predict_probabilities(model, prepared.image)
+            known[snapshot.step] = predict_probabilities(model, prepared.seen)
     steps = [snapshot.step for snapshot in snapshots]
     return steps, np.stack([known[step] for step in steps])

@@ -13,10 +13,13 @@ import numpy as np
 import streamlit as st
 from PIL.PngImagePlugin import PngImageFile
 from streamlit_drawable_canvas import st_canvas
+from torch import nn
 
 from mnist_core import Digits, load_mnist
-from mnist_core.drawing import Ink
-from mnist_ui import photo
+from mnist_core.colour import coloured
+from mnist_core.drawing import Picture
+from mnist_core.models import takes_colours
+from mnist_ui import colours, photo
 from mnist_ui.browser import CANVAS_KEY
 from mnist_ui.language import _
 from mnist_ui.photo import as_drawing
@@ -34,6 +37,7 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
     with left:
         canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
         with st.container(horizontal=True, vertical_alignment="bottom"):
+            colours.choose_pen(visitor)
             brush = st.slider(_("Brush width in pixels"), 8, 40, 20, key="brush")
             photo.show(visitor)
         with canvas:
@@ -47,11 +51,11 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
 
 
 def show_canvas(visitor: Visitor, brush: int) -> None:
-    """The canvas itself, with a pen of so many pixels; takes over what was drawn."""
+    """The canvas itself, with the visitor's pen, so many pixels wide; takes over what was drawn."""
     paper = paper_colour(visitor.canvas_revision)
     result = st_canvas(
         stroke_width=brush,
-        stroke_color="#ffffff",
+        stroke_color=colours.pen_of(visitor),
         background_color=paper,
         width=SIDE,
         height=SIDE,
@@ -87,13 +91,25 @@ def clear(visitor: Visitor) -> None:
 def put_example(visitor: Visitor) -> None:
     """Put a digit from MNIST's test set on the canvas, one that no network here has learnt from."""
     digits = test_digits()
-    visitor.put(as_drawing(digits.images[random.randrange(len(digits)), 0].numpy()))
+    image = digits.images[random.randrange(len(digits)), 0].numpy()
+    visitor.put(as_drawing(colours.drawn_with(colours.pen_of(visitor), image)))
 
 
 @st.cache_resource(show_spinner=False)
 def test_digits() -> Digits:
     """MNIST's test set, one for all visitors: it is only ever read."""
     return load_mnist("test")
+
+
+@st.cache_resource(show_spinner=False)
+def coloured_test_digits() -> Digits:
+    """The same in the colours that networks for colours are tested with, one for all visitors too."""
+    return coloured(test_digits())
+
+
+def test_digits_for(model: nn.Module) -> Digits:
+    """MNIST's test set as this network reads it: grey, or in colour."""
+    return coloured_test_digits() if takes_colours(model) else test_digits()
 
 
 def read_ink(result: Any, paper: str) -> Drawing | None:
@@ -111,8 +127,8 @@ def read_ink(result: Any, paper: str) -> Drawing | None:
         return None
     if len(png) > LARGEST_PICTURE or not are_strokes(objects):
         return None
-    ink = decode_ink(png)
-    return None if ink is None else Drawing(ink, tuple(objects), png)
+    picture = decode(png)
+    return None if picture is None else Drawing(picture, tuple(objects), png)
 
 
 def are_strokes(objects: Any) -> bool:
@@ -125,12 +141,14 @@ def are_strokes(objects: Any) -> bool:
         return False
 
 
-def decode_ink(png: bytes) -> Ink | None:
-    """A PNG of the canvas's size as ink (H, W) uint8, or None when it is something else."""
+def decode(png: bytes) -> Picture | None:
+    """A PNG of the canvas's size as ink (H, W) uint8, in colour (H, W, 3); None when it is something else."""
     try:
         with PngImageFile(io.BytesIO(png)) as picture:  # Image.open would warn of a huge size, or raise
             if picture.size != (SIDE, SIDE):
                 return None
-            return np.asarray(picture.convert("L"))
+            pixels = np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError):
         return None
+    is_grey = np.array_equal(pixels[..., :2], pixels[..., 1:])
+    return pixels[..., 0].copy() if is_grey else pixels

@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from mnist_core import Prepared
-from mnist_core.drawing import STAGE_NAMES, Ink
+from mnist_core.drawing import COLOUR_STAGE_NAMES, STAGE_NAMES, Picture
 from mnist_core.messages import Message
 from mnist_ui.language import _
 
@@ -29,12 +29,13 @@ def show(prepared: Prepared) -> None:
 
 
 def film_html(prepared: Prepared) -> str:
-    """The stages from drawing to 28 x 28 as a strip of pictures."""
-    pictures = [""] * len(STAGE_NAMES) if prepared.is_blank else [data_url(stage.image) for stage in prepared.stages]
+    """The stages from drawing to 28 x 28, or to 32 x 32 in colour, as a strip of pictures."""
+    names = STAGE_NAMES if prepared.colours is None else COLOUR_STAGE_NAMES
+    pictures = [""] * len(names) if prepared.is_blank else [data_url(stage.image) for stage in prepared.stages]
     frames = "".join(
         f'<figure><div class="frame">{picture_html(number, name, picture)}</div><figcaption>{_(name)}</figcaption>'
         "</figure>"
-        for number, (name, picture) in enumerate(zip(STAGE_NAMES, pictures, strict=True), start=1)
+        for number, (name, picture) in enumerate(zip(names, pictures, strict=True), start=1)
     )
     return f'<div class="film">{frames}</div>'
 
@@ -46,10 +47,10 @@ def picture_html(number: int, name: Message, picture: str) -> str:
     )
 
 
-def data_url(image: Ink) -> str:
-    """A picture (H, W) uint8 as a data URL, at most 140 pixels a side."""
+def data_url(image: Picture, largest: int = 140) -> str:
+    """A picture (H, W) or (H, W, 3) uint8 as a data URL, at most `largest` pixels a side."""
     picture = Image.fromarray(image)
-    picture.thumbnail((140, 140))
+    picture.thumbnail((largest, largest))
     png = io.BytesIO()
     picture.save(png, format="PNG")
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()

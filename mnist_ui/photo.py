@@ -9,10 +9,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from mnist_core.drawing import FAINTEST, Ink, crop
+from mnist_core.drawing import FAINTEST, Ink, Picture, crop
 from mnist_core.errors import DrawingError
 from mnist_core.messages import say
 from mnist_core.pictures import LARGEST_FILE, read_picture
+from mnist_ui.colours import drawn_with, pen_of
 from mnist_ui.language import _
 from mnist_ui.visitor import SIDE, Drawing, Visitor, set_widget_value, widget_value
 
@@ -74,7 +75,7 @@ def take(visitor: Visitor, key: str) -> None:
     if not (ink >= FAINTEST).any():
         visitor.photo_problem = NOTHING_FOUND
         return
-    visitor.put(as_drawing(on_canvas(ink)))
+    visitor.put(as_drawing(drawn_with(pen_of(visitor), on_canvas(ink))))
     visitor.photos_put += 1
     set_widget_value(OPEN, False)
 
@@ -89,8 +90,8 @@ def on_canvas(ink: Ink) -> Ink:
     return np.asarray(canvas)
 
 
-def as_drawing(image: Ink) -> Drawing:
-    """A square image (28, 28) or (280, 280) uint8, 255 = ink, as a drawing that fills the canvas."""
+def as_drawing(image: Picture) -> Drawing:
+    """A square image of 28 or 280 pixels a side, ink or in colour, as a drawing that fills the canvas."""
     small = Image.fromarray(image)
     png = io.BytesIO()
     small.save(png, format="PNG")
@@ -106,5 +107,4 @@ def as_drawing(image: Ink) -> Drawing:
         "scaleX": SIDE / small.width,
         "scaleY": SIDE / small.height,
     }
-    ink = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    return Drawing(ink, (picture,))
+    return Drawing(np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BILINEAR)), (picture,))

@@ -12,6 +12,7 @@ from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES
 from mnist_core.devices import available_devices
 from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
+from mnist_ui import colours
 from mnist_ui.language import _, number
 from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
 
@@ -48,6 +49,8 @@ def show(visitor: Visitor) -> None:
     """The settings; `visitor.config` follows them, and when Train was pressed, a run with them begins."""
     with st.sidebar:
         st.subheader(_("Training"), anchor=False)
+        in_colour = colours.choose()
+        examples = st.container()
         st.selectbox(
             _("Recipe"),
             list(RECIPES),
@@ -57,7 +60,10 @@ def show(visitor: Visitor) -> None:
             help=_("A named set of all the settings below; change any of them afterwards."),
         )
         train = st.container()
-        visitor.config = choose_config()
+        visitor.config = choose_config(in_colour)
+        if in_colour:
+            with examples:
+                colours.show_examples(visitor.config)
         visitor.train_if_wished()
         train.button(
             _("Train"),
@@ -98,8 +104,8 @@ def option_settings(options: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def choose_config() -> TrainConfig:
-    """The widgets, and the configuration that they add up to."""
+def choose_config(in_colour: bool) -> TrainConfig:
+    """The widgets below the recipe, and the configuration that they and the switch for colour add up to."""
     first = RECIPES["fast"]
     start = {**recipe_settings(first), **option_settings(first.model_options)}
 
@@ -111,7 +117,8 @@ def choose_config() -> TrainConfig:
         help=_("The network that learns. A CNN looks at neighbouring pixels together; an MLP does not know which are."),
     )  # fmt: skip
     options = choose_options(model)
-    st.caption(_("{count:,} parameters to learn", count=count_model_parameters(model, **options)))
+    all_options = TrainConfig(model=model, model_options=options, colour=in_colour).model_options
+    st.caption(_("{count:,} parameters to learn", count=count_model_parameters(model, **all_options)))
     epochs = st.number_input(
         _("Epochs"), 1, 1000, key=key("epochs"), help=_("How often the network sees every training image.")
     )
@@ -197,9 +204,9 @@ def choose_config() -> TrainConfig:
     return TrainConfig(
         model=model, model_options=options, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
         optimizer=optimizer, weight_decay=weight_decay, loss=loss, label_smoothing=label_smoothing,
-        schedule=schedule, augment=augment, train_images=None if train_images == 60_000 else train_images,
-        made_digits=made_digits, non_digits=non_digits, seed=seed, device=device, precision=precision,
-        stop_when_stalled=stop_when_stalled,
+        schedule=schedule, augment=augment, colour=in_colour,
+        train_images=None if train_images == 60_000 else train_images, made_digits=made_digits, non_digits=non_digits,
+        seed=seed, device=device, precision=precision, stop_when_stalled=stop_when_stalled,
     )  # fmt: skip
 
 

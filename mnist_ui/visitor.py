@@ -20,7 +20,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
-from mnist_core.drawing import Ink
+from mnist_core.drawing import Ink, Picture, ink_of
 from mnist_core.runs import warm_up
 from mnist_core.segmentation import cut_apart
 from mnist_ui.browser import Tab
@@ -40,13 +40,19 @@ class Drawing:
     """What is on the canvas.
 
     Attributes:
-        ink: (H, W) uint8, 255 = pen. objects: the strokes, as the canvas describes them.
+        picture: ink (H, W) uint8, 255 = pen; or, when there are colours, red, green and blue (H, W, 3) on black paper.
+        objects: the strokes, as the canvas describes them.
         sent: the picture as the canvas sent it, a PNG; empty for one that was put there.
     """
 
-    ink: Ink
+    picture: Picture
     objects: tuple[Any, ...] = ()
     sent: bytes = b""
+
+    @property
+    def ink(self) -> Ink:
+        """(H, W) uint8, 255 = pen, whatever its colour."""
+        return ink_of(self.picture)
 
 
 def blank_drawing() -> Drawing:
@@ -69,6 +75,7 @@ class Visitor:
     config: TrainConfig = field(default_factory=TrainConfig)
     run: TrainingRun | None = None
     answered_by: str = SHIPPED
+    pen: str = "#ff9f1c"  # its colour, once digits are in colour
     settings: dict[str, Any] = field(default_factory=dict)
     photos_put: int = 0  # how many pictures were read and put onto the canvas
     photo_problem: str = ""  # why the last one was not
@@ -78,7 +85,7 @@ class Visitor:
     drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
     notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
     gone_since: float | None = None
-    _cut: tuple[Drawing | None, tuple[Ink, ...]] = (None, ())
+    _cut: tuple[Drawing | None, tuple[Picture, ...]] = (None, ())
     _answers: tuple[object, bytes, dict[int, NDArray[np.float32]]] = (None, b"", {})
 
     def draw(self, drawing: Drawing) -> None:
@@ -116,10 +123,10 @@ class Visitor:
         self.canvas_start = drawing.objects
         self.canvas_revision += 1
 
-    def digits(self) -> tuple[Ink, ...]:
+    def digits(self) -> tuple[Picture, ...]:
         """The digits of the drawing when it is a number, as the shipped network sees them; otherwise none."""
         if self._cut[0] is not self.drawing:
-            self._cut = (self.drawing, cut_apart(shipped_model(), self.drawing.ink))
+            self._cut = (self.drawing, cut_apart(shipped_model(), self.drawing.picture))
         return self._cut[1]
 
     @property

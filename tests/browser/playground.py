@@ -268,13 +268,20 @@ class Playground:
         film = self.film()
         if film is None:
             return np.zeros((140, 140), np.uint8)
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(film.split(",")[1]))).convert("L"))
+        return pixels_of(film).max(axis=2)
 
     def ink_on_canvas(self) -> np.ndarray:
-        """The drawing as the canvas shows it: (280, 280) uint8, 255 = pen."""
+        """The drawing as the canvas shows it: (280, 280) uint8, 255 = pen, whatever its colour."""
+        return self.colours_on_canvas().max(axis=2)
+
+    def colours_on_canvas(self) -> np.ndarray:
+        """The drawing as the canvas shows it: (280, 280, 3) uint8."""
         canvas = self.page.locator(".st-key-canvas canvas.dc-canvas.lower-canvas")
-        url = canvas.evaluate("canvas => canvas.toDataURL('image/png')")
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("L"))
+        return pixels_of(canvas.evaluate("canvas => canvas.toDataURL('image/png')"))
+
+    def colours_seen(self) -> np.ndarray:
+        """The last picture of the film strip, as the answering network gets it: (H, W, 3) uint8."""
+        return pixels_of(self.page.locator(".film img").last.get_attribute("src"))
 
     def shows(self, ink: np.ndarray) -> None:
         """Wait until the canvas shows this drawing, but for single pixels of smoothing."""
@@ -332,6 +339,20 @@ class Playground:
         field.press("Enter")
         self.settled()
 
+    def switch_to_colour(self) -> None:
+        """Turn the switch for digits in colour."""
+        self.page.get_by_test_id("stSidebar").get_by_text("Colour digits").click()
+        self.page.get_by_test_id("stColorPicker").wait_for()
+        self.settled()
+
+    def choose_pen(self, colour: str) -> None:
+        """Type the colour of the pen, "#rrggbb"."""
+        self.page.get_by_test_id("stColorPickerBlock").click()
+        field = self.page.get_by_test_id("stColorPickerPopover").locator("input").first
+        field.fill(colour)
+        self.page.keyboard.press("Escape")
+        self.settled()
+
     def value(self, label: str) -> str:
         """What stands in a field of the sidebar."""
         return (
@@ -383,6 +404,11 @@ class Playground:
     def overflow(self) -> int:
         """How many pixels the page is wider than its window."""
         return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def pixels_of(url: str) -> np.ndarray:
+    """The picture in a data URL: (H, W, 3) uint8."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
 
 
 def number_in(words: str, name: str) -> int:
