@@ -88,7 +88,7 @@ def answered_by(name: str, step: int) -> str:
     """Which network has answered, in words."""
     if name == SHIPPED:
         return _("Answered by the shipped network.")
-    return _n("Answered by my network after {count} step.", "Answered by my network after {count:,} steps.", step)
+    return _n("Answered by my network after {count:,} step.", "Answered by my network after {count:,} steps.", step)
 
 
 def hint(reading: Reading) -> str:

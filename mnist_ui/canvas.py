@@ -35,7 +35,10 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
     """The canvas, and right of it what `beside` shows; a stroke redraws these, and a lesson that follows them."""
     left, right = st.columns([1.15, 2.4], gap="medium")
     with left:
-        canvas, buttons = st.container(key=CANVAS_KEY), st.container(horizontal=True, key="canvas_buttons")
+        canvas, buttons = (
+            st.container(key=CANVAS_KEY),
+            st.container(horizontal=True, gap="xsmall", key="canvas_buttons"),
+        )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             colours.choose_pen(visitor)
             brush = st.slider(_("Brush width in pixels"), 8, 40, 20, key="brush")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mnist_core.curves import BatchCurve
 from mnist_core.training import EpochDone
-from mnist_ui.language import _
+from mnist_ui.language import _, separators
 
 BLUE, ORANGE = "#2f86c9", "#d9730d"
 # A digit, 0 to 9, keeps its colour while others come and go; each line also bears its digit.
@@ -39,8 +39,11 @@ class Chart:
     specification: Specification
 
     def show(self, alt: str, key: str | None = None) -> None:
-        """Put the chart onto the page; `alt` says in words what it shows."""
-        st.vega_lite_chart(self.points, self.specification, alt=alt, key=key)
+        """Put the chart onto the page, its numbers written as the page's are; `alt` says in words what it shows."""
+        decimal, thousands = separators()
+        numbers = {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
+        config = {**self.specification.get("config", {}), "locale": {"number": numbers}}
+        st.vega_lite_chart(self.points, {**self.specification, "config": config}, alt=alt, key=key)
 
 
 def loss_chart(curve: BatchCurve, last_step: int) -> Chart:
@@ -96,7 +99,7 @@ def accuracy_specification(last_step: int, low: int, names: tuple[str, str], wor
     y = alt.Y("percent:Q", title=percent, scale=alt.Scale(domain=[low, 100], clamp=True))
     color = alt.Color(
         "of:N", title=None, scale=alt.Scale(domain=list(names), range=[BLUE, ORANGE]),
-        legend=alt.Legend(orient="bottom-right"),
+        legend=alt.Legend(orient="bottom-right", labelLimit=0),
     )  # fmt: skip
     train, test = (alt.Chart().transform_filter(alt.FieldEqualPredicate(equal=name, field="of")) for name in names)
     line = train.mark_line(strokeWidth=2.5).encode(x, y, color)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from mnist_ui.language import LANGUAGE_KEY, _, current_language, languages
-from mnist_ui.visitor import set_widget_value
+from mnist_ui.language import LANGUAGE, _, current_language, languages
+from mnist_ui.visitor import setting_key
 
 # Streamlit leaves a large gap above the title; the canvas and Train shall both be in sight on a laptop.
 STYLE = """<style>
@@ -36,13 +36,12 @@ def show() -> None:
 
 def choose_language() -> None:
     """The switch from one language to another."""
-    set_widget_value(LANGUAGE_KEY, current_language())  # the browser's, until another is chosen
     st.segmented_control(
         _("Language"),
         list(languages()),
         format_func=languages().__getitem__,
         required=True,
-        key=LANGUAGE_KEY,
+        key=setting_key(LANGUAGE, current_language()),  # the browser's, until another is chosen
         label_visibility="collapsed",
         width="content",
     )

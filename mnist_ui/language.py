@@ -1,11 +1,13 @@
 """The page's language: every text of the page goes through `_`, which says it in the language that its visitor reads.
 
-A language is one file, locales/CODE.po, in gettext's format. To bring it up to date with the code:
+A language is one file, locales/CODE.po, in gettext's format; the page offers every one that is there. To bring one up
+to date with the code, before its new texts are translated:
 
-    pybabel extract --keyword _ --keyword _n:1,2 --keyword say --output messages.pot mnist_core mnist_ui
-    pybabel update --input-file messages.pot --output-file mnist_ui/locales/es.po --locale es --no-fuzzy-matching
+    pybabel extract --no-location --keyword _ --keyword _n:1,2 --keyword say --output messages.pot mnist_core mnist_ui
+    pybabel update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \\
+        --locale es --input-file messages.pot --output-file mnist_ui/locales/es.po
 
-and for a new one, `pybabel init` with the same options.
+A new one begins with `pybabel init --locale CODE`, its input and output given in the same way.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from mnist_core.messages import Message
-from mnist_ui.visitor import widget_value
+from mnist_ui.visitor import read_setting
 
 ENGLISH = "en"  # what the texts are in the code
 LOCALES = Path(__file__).parent / "locales"
-LANGUAGE_KEY = "language"
+LANGUAGE = "language"  # the setting
 
 
 @functools.cache
@@ -53,7 +55,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 def current_language() -> str:
     """The code of the language that the page is in: the one chosen, or else the browser's, or else English."""
-    chosen = widget_value(LANGUAGE_KEY)
+    chosen = read_setting(LANGUAGE)
     return chosen if chosen in languages() else browser_language()
 
 
@@ -71,10 +73,10 @@ class LocalFormatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = str(super().format_field(value, format_spec))
-        if self.language == ENGLISH or isinstance(value, bool) or not isinstance(value, Real):
+        if isinstance(value, bool) or not isinstance(value, Real):
             return text
-        separators = {",": get_group_symbol(self.language), ".": get_decimal_symbol(self.language)}
-        return text.translate(str.maketrans(separators))
+        decimal, thousands = get_decimal_symbol(self.language), get_group_symbol(self.language)
+        return text.translate(str.maketrans({".": decimal, ",": thousands}))
 
 
 def _(text: str, **values: Any) -> str:
@@ -98,6 +100,12 @@ def _n(one: str, many: str, count: int, **values: Any) -> str:
 def number(value: float, format_spec: str = ",") -> str:
     """A number as the page's language writes it: number(1204) is "1,204" in English and "1.204" in Spanish."""
     return LocalFormatter(current_language()).format_field(value, format_spec)
+
+
+def separators() -> tuple[str, str]:
+    """What the page's language writes before decimals and between thousands: (".", ",") in English."""
+    language = current_language()
+    return get_decimal_symbol(language), get_group_symbol(language)
 
 
 def filled(template: str, values: dict[str, Any], language: str) -> str:

@@ -13,6 +13,7 @@ from mnist_core.devices import available_devices
 from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
 from mnist_ui import colours
+from mnist_ui.choice import choose_one
 from mnist_ui.language import _, number
 from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
 
@@ -51,7 +52,7 @@ def show(visitor: Visitor) -> None:
         st.subheader(_("Training"), anchor=False)
         in_colour = colours.choose()
         examples = st.container()
-        st.selectbox(
+        choose_one(
             _("Recipe"),
             list(RECIPES),
             format_func=in_words(RECIPE_NAMES),
@@ -112,7 +113,7 @@ def choose_config(in_colour: bool) -> TrainConfig:
     def key(name: str) -> str:
         return setting_key(name, start[name])
 
-    model = st.selectbox(
+    model = choose_one(
         _("Model"), list(MODELS), format_func=in_words(MODEL_NAMES), key=key("model"), on_change=forget_options,
         help=_("The network that learns. A CNN looks at neighbouring pixels together; an MLP does not know which are."),
     )  # fmt: skip
@@ -123,18 +124,18 @@ def choose_config(in_colour: bool) -> TrainConfig:
         _("Epochs"), 1, 1000, key=key("epochs"), help=_("How often the network sees every training image.")
     )
     learning_rate = st.select_slider(
-        _("Learning rate"), LEARNING_RATES, format_func=lambda rate: number(rate, "g"), key=key("learning_rate"),
+        _("Learning rate"), LEARNING_RATES, format_func=lambda rate: f"{rate:g}", key=key("learning_rate"),
         help=_("How far each step moves the weights. Too low learns nothing in time, too high runs away."),
     )  # fmt: skip
     batch_size = st.number_input(
         _("Batch size"), 1, 10_000, key=key("batch_size"), help=_("How many images the network sees before each step.")
     )
-    optimizer = st.selectbox(
+    optimizer = choose_one(
         _("Optimizer"), list(OPTIMIZERS), format_func=in_words(OPTIMIZER_NAMES), key=key("optimizer"),
         help=_("The rule that turns gradients into steps."),
     )  # fmt: skip
     with st.expander(_("More settings")):
-        loss = st.selectbox(
+        loss = choose_one(
             _("Loss"), list(LOSSES), format_func=in_words(LOSS_NAMES), key=key("loss"),
             help=_(
                 "What is made small: how surprised the network is (cross-entropy), or how far its probabilities are "
@@ -152,7 +153,7 @@ def choose_config(in_colour: bool) -> TrainConfig:
             _("Weight decay"), 0.0, 1.0, step=0.01, format="%.4f", key=key("weight_decay"),
             help=_("How strongly each step pulls the weights towards 0."),
         )  # fmt: skip
-        schedule = st.selectbox(
+        schedule = choose_one(
             _("Learning rate schedule"), list(SCHEDULES), format_func=in_words(SCHEDULE_NAMES), key=key("schedule"),
             help=_("How the learning rate changes along the way."),
         )  # fmt: skip
@@ -196,7 +197,7 @@ def choose_config(in_colour: bool) -> TrainConfig:
             ),
         )  # fmt: skip
         devices = available_devices()
-        device = st.selectbox(
+        device = choose_one(
             _("Device"), ["auto", *devices], key=key("device"),
             format_func=lambda name: _("auto: the fastest") if name == "auto" else f"{name}: {_(devices[name])}",
             help=_("Where the network is trained; what this machine has."),

@@ -295,6 +295,11 @@ def set_widget_value(key: str, value: Any) -> None:
     st.session_state[key] = value
 
 
+def read_setting(name: str) -> Any:
+    """The value of one of the sidebar's widgets; None before it has one."""
+    return st.session_state.get(SETTING + name)
+
+
 def read_settings() -> dict[str, Any]:
     """The values of all the sidebar's widgets by name."""
     return {

@@ -43,7 +43,7 @@ def choose(page: AppTest, **settings: object) -> AppTest:
     for name, value in settings.items():
         widgets = [*page.sidebar.selectbox, *page.sidebar.number_input, *page.sidebar.slider]
         widgets += [*page.sidebar.select_slider, *page.sidebar.toggle]
-        next(one for one in widgets if one.key == f"setting_{name}").set_value(value)
+        next(one for one in widgets if str(one.key).endswith(f"setting_{name}")).set_value(value)
     return page.run()
 
 

@@ -206,7 +206,7 @@ def test_a_reloaded_page_shows_its_settings_and_its_drawing(open_page, connected
     connected.add("test session id")  # as Streamlit's AppTest calls all of its sessions
     monkeypatch.setattr(browser, "tab", lambda: Tab(TAB))
     before = open_page()
-    before.selectbox(key="setting_recipe").select("course").run()
+    before.selectbox(key="en_setting_recipe").select("course").run()
     before.number_input(key="setting_epochs").set_value(4).run()
     monkeypatch.setattr(canvas, "read_ink", lambda result, paper: strokes(2))
     before.run()
@@ -215,7 +215,7 @@ def test_a_reloaded_page_shows_its_settings_and_its_drawing(open_page, connected
 
     after = open_page()
     assert after.session_state["visitor"] is before.session_state["visitor"]
-    assert after.selectbox(key="setting_recipe").value == "course"
+    assert after.selectbox(key="en_setting_recipe").value == "course"
     assert after.number_input(key="setting_epochs").value == 4
     assert after.session_state["visitor"].config.epochs == 4
     assert after.session_state["visitor"].canvas_start == strokes(2).objects
