@@ -126,9 +126,10 @@ def parts_html(drawing: Picture, parts: Sequence[Part]) -> str:
     for part in parts:
         boxes.append(f'<div style="{place_style(part.box, drawing.shape[:2])}"></div>')
         rows.append(row_html(part.name, part.prediction.confidence, is_top=True, title=_(part.prediction.verdict)))
-    picture = f'<img src="{film.data_url(drawing)}" alt="{_("The drawing, with a box around each of its digits")}"/>'
+    alt = _("The drawing, with a box around each of its digits")
+    picture = f'<img src="{film.data_url(drawing)}" alt="{alt}"/>'
     picture = f'<div class="boxes">{picture}{"".join(boxes)}</div>'
-    bars = f'<div class="bars" role="group" aria-label="{_("Confidence in each digit")}">{"".join(rows)}</div>'
+    bars = group_html(_("Confidence in each digit"), rows)
     return f'<div class="parts">{picture}{bars}</div>'
 
 
@@ -148,7 +149,12 @@ def bars_html(prediction: Prediction) -> str:
         row_html(str(digit), None if empty else probability, is_top=digit == prediction.digit)
         for digit, probability in enumerate(prediction.probabilities.tolist())
     ]
-    return f'<div class="bars" role="group" aria-label="{_("Probability of each digit")}">{"".join(rows)}</div>'
+    return group_html(_("Probability of each digit"), rows)
+
+
+def group_html(name: str, rows: Sequence[str]) -> str:
+    """Bars as a group with a name for those who listen."""
+    return f'<div class="bars" role="group" aria-label="{name}">{"".join(rows)}</div>'
 
 
 def row_html(name: str, share: float | None, is_top: bool, title: str = "") -> str:

@@ -42,9 +42,8 @@ def film_html(prepared: Prepared) -> str:
 
 def picture_html(number: int, name: Message, picture: str) -> str:
     """One stage as a picture, or nothing while there is none."""
-    return (
-        picture and f'<img src="{picture}" alt="{_("The drawing, stage {number}: {name}", number=number, name=name)}">'
-    )
+    alt = _("The drawing, stage {number}: {name}", number=number, name=name)
+    return picture and f'<img src="{picture}" alt="{alt}">'
 
 
 def data_url(image: Picture, largest: int = 140) -> str:

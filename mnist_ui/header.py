@@ -12,9 +12,11 @@ STYLE = """<style>
 /* A canvas is 280 pixels wide, however narrow the window: what stands beside it moves below it. */
 .stColumn:has(.st-key-canvas) { min-width: 300px; }
 @media (min-width: 641px) { .stMainBlockContainer { padding-left: 3rem; padding-right: 3rem; } }
+.st-key-setting_language button { min-height: 2rem; padding: 0 .65rem; }
+.st-key-setting_language button p { font-size: .8rem; }
 .st-key-browser_tab { position: absolute; height: 0; overflow: hidden; }
 @media (max-width: 640px) {
-  .stMainBlockContainer { padding-top: 2.6rem; }
+  .stMainBlockContainer { padding-top: 3rem; }
   .stMainBlockContainer h2 { font-size: 1.5rem; }
 }
 </style>"""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +11,8 @@ from mnist_core.messages import say
 from mnist_core.runs import DONE, FAILED, PAUSED, STOPPED, TrainingRun
 from mnist_core.weights import FORMATS, weights_bytes
 from mnist_ui.charts import accuracy_chart, loss_chart
-from mnist_ui.language import _, number
+from mnist_ui.language import _
+from mnist_ui.table import written_numbers
 from mnist_ui.visitor import Visitor
 
 DECIMALS = {
@@ -71,6 +70,7 @@ def show_buttons(visitor: Visitor) -> None:
         st.button(
             _("Go on") if paused else _("Pause"),
             icon=":material/resume:" if paused else ":material/pause:",
+            key="pause",
             on_click=run.resume if paused else run.pause,
         )
         st.button(_("Stop training"), icon=":material/stop:", on_click=run.stop)
@@ -187,13 +187,9 @@ def show_epochs(run: TrainingRun) -> None:
         }
         for count, epoch in enumerate(epochs, start=1)
     ]
-    written = {_(name): partial(number, format_spec=f".{places}f") for name, places in DECIMALS.items()}
-    st.dataframe(
-        pd.DataFrame(rows[::-1]).style.format(written, na_rep=""),
-        hide_index=True,
-        column_config={_("What this says"): st.column_config.TextColumn(width="large")},
-        height=min(38 * (len(rows) + 1), 320),
-    )
+    table, columns = written_numbers(pd.DataFrame(rows[::-1]), {_(name): places for name, places in DECIMALS.items()})
+    columns[_("What this says")] = st.column_config.TextColumn(width="large")
+    st.dataframe(table, hide_index=True, column_config=columns, height=min(38 * (len(rows) + 1), 320))
 
 
 def show_downloads(run: TrainingRun) -> None:

@@ -134,7 +134,7 @@ def choose_config(in_colour: bool) -> TrainConfig:
         _("Optimizer"), list(OPTIMIZERS), format_func=in_words(OPTIMIZER_NAMES), key=key("optimizer"),
         help=_("The rule that turns gradients into steps."),
     )  # fmt: skip
-    with st.expander(_("More settings")):
+    with st.expander(_("More settings"), key="more_settings"):
         loss = choose_one(
             _("Loss"), list(LOSSES), format_func=in_words(LOSS_NAMES), key=key("loss"),
             help=_(
@@ -239,7 +239,7 @@ def choose_options(model: str) -> dict[str, Any]:
             )  # fmt: skip
         widths = [defaults.get(f"channels_{at}", 32) for at in range(stages)]
         options["channels"] = choose_widths("channels", say("Channels of stage {number}"), CHANNELS, widths)
-    with st.expander(_("More about the model")):
+    with st.expander(_("More about the model"), key="more_about_the_model"):
         options["dropout"] = st.slider(
             _("Dropout"), 0.0, 0.9, step=0.05, key=setting_key("dropout", defaults["dropout"]),
             help=_("The share of features that is set to 0 at random while training, so that none is relied on alone."),

@@ -208,3 +208,24 @@ def test_a_text_that_goes_past_the_language_is_found(source) -> None:
 )
 def test_what_goes_through_the_language_is_left_alone(source) -> None:
     assert untranslated(source) == []
+
+
+def marked(source: str) -> tuple[set[Text], list[str]]:
+    """The texts that the code marks for translation, and what is marked without being one literal text."""
+    found, wrong = set(), []
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "_n", "say")):
+            continue
+        texts = node.args[: 2 if node.func.id == "_n" else 1]
+        if all(isinstance(one, ast.Constant) for one in texts):
+            found.add(tuple(one.value for one in texts) if len(texts) > 1 else texts[0].value)
+        elif any(isinstance(one, (ast.JoinedStr, ast.BinOp)) for one in texts):
+            wrong.append(ast.unparse(node))
+    return found, wrong
+
+
+def test_whoever_collects_the_texts_finds_all_that_are_marked(texts) -> None:
+    """What stands inside an f-string is not found before Python 3.12, and what is put together nowhere."""
+    for file in [*(REPOSITORY / "mnist_ui").rglob("*.py"), *(REPOSITORY / "mnist_core").rglob("*.py")]:
+        found, wrong = marked(file.read_text())
+        assert (file.name, found - texts, wrong) == (file.name, set(), [])

@@ -128,7 +128,7 @@ def test_the_switch_changes_the_page_and_back(page) -> None:
     english = texts(page)
     assert choices(page) == ["English", "Español"]
     switch(page, "es")
-    assert [one.value for one in page.header] == ["Laboratorio de dígitos"]
+    assert [one.value for one in page.header] == ["Taller de dígitos"]
     assert page.sidebar.subheader[0].value == "Entrenamiento"
     assert page.selectbox(key="es_setting_recipe").label == "Receta"
     assert page.selectbox(key="es_setting_recipe").options[0] == "Rápida: 99 % en segundos"
@@ -164,9 +164,10 @@ def test_the_numbers_of_charts_and_tables_are_written_in_spanish(page) -> None:
     for one in charts:
         written = json.loads(one.proto.spec)["config"]["locale"]["number"]
         assert (written["decimal"], written["thousands"]) == (",", ".")
-    table = page.dataframe[0].proto.arrow_data.styler.display_values
-    assert b"0,0321" in table
-    assert b"99,57" in table
+    table = page.dataframe[0].value
+    assert table["Pérdida en prueba"].tolist() == ["0,0321"]
+    assert table["Exactitud en prueba en %"].tolist() == ["99,57"]
+    assert table["Época"].tolist() == [1]
 
 
 def test_why_a_run_failed_is_told_in_spanish(page) -> None:
@@ -219,7 +220,7 @@ def test_at_first_the_browser_decides(asks_for, locale, code) -> None:
 def test_a_spanish_browser_gets_the_page_in_spanish_and_may_choose_another(open_page, asks_for) -> None:
     asks_for("es-AR")
     page = open_page()
-    assert page.header[0].value == "Laboratorio de dígitos"
+    assert page.header[0].value == "Taller de dígitos"
     assert switch(page, "en").header[0].value == "Digit playground"
     assert page.run().header[0].value == "Digit playground"
 
@@ -234,7 +235,7 @@ def test_two_visitors_read_two_languages(open_page) -> None:
     here, there = open_page(), open_page()
     switch(here, "es")
     for _once in range(2):
-        assert here.run().header[0].value == "Laboratorio de dígitos"
+        assert here.run().header[0].value == "Taller de dígitos"
         assert there.run().header[0].value == "Digit playground"
 
 
@@ -243,7 +244,7 @@ def test_a_reloaded_page_is_in_the_language_that_was_chosen(open_page, connected
     monkeypatch.setattr(browser, "tab", lambda: Tab(TAB))
     switch(open_page(), "es")
     connected.clear()
-    assert open_page().header[0].value == "Laboratorio de dígitos"
+    assert open_page().header[0].value == "Taller de dígitos"
 
 
 def test_changing_the_language_loses_nothing(open_page, monkeypatch) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 KINDS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1440, "height": 1600}},
     "another desktop": {"viewport": {"width": 1440, "height": 1600}},
+    "Spanish desktop": {"viewport": {"width": 1440, "height": 1600}, "locale": "es-ES"},
     "phone": {
         "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2
     },

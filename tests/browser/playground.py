@@ -38,7 +38,7 @@ BROWSER_OPTIONS = [
     "--disable-sync",
 ]
 
-FILM = "document.querySelector('.film img[alt^=\"The drawing, stage 1\"]')?.src ?? null"
+FILM = "document.querySelector('.film img')?.src ?? null"
 
 Point = tuple[float, float]  # in canvas pixels, 0..280
 SEVEN: list[Point] = [(70, 70), (200, 70), (120, 230)]
@@ -163,13 +163,13 @@ class Playground:
     def ready(self) -> Playground:
         """Wait until one can draw and press Train, and the page knows its tab."""
         self.canvas.wait_for()
-        self.button("Train").or_(self.button("Train again")).or_(self.button("Stop training")).wait_for()
+        self.page.locator(".st-key-train, .st-key-pause").wait_for()
         self.settled()
         return self
 
     def settled(self) -> None:
         """Wait until the server has nothing more to say, but for what ticks during a run."""
-        if not self.button("Pause").or_(self.button("Go on")).is_visible():
+        if not self.page.locator(".st-key-pause").is_visible():
             expect(self.page.locator(".stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
     def duplicate(self) -> Playground:
@@ -329,6 +329,10 @@ class Playground:
     def switch_to(self, network: str) -> None:
         """Choose which network answers."""
         self.page.get_by_role("radio", name=network).click()
+
+    def speak(self, language: str) -> None:
+        """Choose the language of the page."""
+        self.page.get_by_role("radio", name=language, exact=True).click()
 
     def set_number(self, label: str, value: int) -> None:
         """Type a number into the sidebar."""
