@@ -14,7 +14,7 @@ from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
 from mnist_ui import colours
 from mnist_ui.choice import choose_one
-from mnist_ui.language import _, number
+from mnist_ui.language import _
 from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
 
 RECIPE_NAMES = {

@@ -94,7 +94,7 @@ def test_at_first_digits_are_grey_and_there_is_no_choice_of_a_colour(page) -> No
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_switch_colours_whatever_recipe_is_chosen(page, recipe) -> None:
     switch(page)
-    page.selectbox(key="setting_recipe").select(recipe).run()
+    page.selectbox(key="en_setting_recipe").select(recipe).run()
     assert visitor_of(page).config == replace(RECIPES[recipe], colour=True)
     switch(page, on=False)
     assert visitor_of(page).config == RECIPES[recipe]
@@ -238,7 +238,7 @@ def test_a_network_trained_in_colour_answers_and_sees_the_colours(draw, wait_unt
     page = switch(draw(picture))
     for name, value in (("epochs", 1), ("train_images", 2000)):
         page.number_input(key=f"setting_{name}").set_value(value)
-    page.selectbox(key="setting_device").set_value("cpu").run()
+    page.selectbox(key="en_setting_device").set_value("cpu").run()
     press(page, "Train")
     run = visitor_of(page).run
     assert run.config.colour
