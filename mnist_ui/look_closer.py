@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from mnist_core.messages import Message
+from mnist_core.messages import Message, say
 from mnist_ui.language import _
+from mnist_ui.lessons import quiz
 from mnist_ui.visitor import Visitor
 
 PANEL_KEY = "panel"
@@ -29,7 +30,13 @@ class Lesson:
     follows_run: bool = False
 
 
-LESSONS: dict[str, Lesson] = {}
+LESSONS: dict[str, Lesson] = {
+    "quiz": Lesson(
+        say("Quiz"),
+        say("Short questions about PyTorch and training. The code that they show was run to find the right answers."),
+        quiz.show,
+    ),
+}
 
 
 def show(visitor: Visitor) -> None:
