@@ -2,15 +2,20 @@
 
 import streamlit as st
 
-from mnist_ui import ICON, answer, browser, canvas, header, look_closer, progress, sidebar
+from mnist_ui import ICON, address, answer, browser, canvas, header, look_closer, progress, sidebar
 from mnist_ui.language import _
 from mnist_ui.visitor import current_visitor
 
 st.set_page_config(page_title=_("Digit playground"), page_icon=ICON, layout="wide")
 visitor = current_visitor(browser.tab())
+address.read_link(visitor, look_closer.LESSONS)
 
 header.show()
+address.show_notice(visitor)
 sidebar.show(visitor)
+with st.sidebar:
+    address.offer_link(visitor)
 canvas.show(visitor, beside=answer.show)
 progress.show(visitor)
 look_closer.show(visitor)
+address.follow(visitor)

@@ -57,6 +57,9 @@ function noticeLoss(found) {
   return lost;
 }
 
+// The address follows every setting. Streamlit would make each change one more step for the browser's Back.
+history.pushState = (state, title, address) => history.replaceState(state, title, address);
+
 export default function ({ data, setStateValue }) {
   if (!told) setStateValue("name", tabName());
   told = true;

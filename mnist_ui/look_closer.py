@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mnist_core.messages import Message, say
+from mnist_ui import address
+from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
 from mnist_ui.lessons import quiz
 from mnist_ui.visitor import Visitor
-
-PANEL_KEY = "panel"
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,10 @@ def show(visitor: Visitor) -> None:
         st.caption(_("Choose what to look into: the network, its mistakes, the training loop, or the code."))
         return
     st.caption(_(lesson.about))
-    st.fragment(lesson.show, run_every=visitor.tick_seconds if lesson.follows_run else None)(visitor)
+    st.fragment(draw, run_every=visitor.tick_seconds if lesson.follows_run else None)(lesson, visitor)
+
+
+def draw(lesson: Lesson, visitor: Visitor) -> None:
+    """The lesson, and the address, which names what is chosen in it."""
+    lesson.show(visitor)
+    address.follow(visitor)

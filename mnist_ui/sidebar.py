@@ -10,8 +10,9 @@ import streamlit as st
 from mnist_core import MODELS, RECIPES, TrainConfig
 from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES
 from mnist_core.devices import available_devices
+from mnist_core.links import LEARNING_RATES, OFFERED, OFFERED_NUMBERS
 from mnist_core.messages import Message, say
-from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
+from mnist_core.models import ACTIVATIONS, CHANNELS, DROPOUT, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
 from mnist_ui import colours
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _
@@ -39,10 +40,6 @@ SCHEDULE_NAMES = {
 PLAIN_SETTINGS = (  # the fields of TrainConfig that a widget holds as they are
     *("model", "epochs", "learning_rate", "batch_size", "optimizer", "loss", "schedule", "augment", "made_digits"),
     *("non_digits", "weight_decay", "label_smoothing", "seed", "stop_when_stalled", "precision", "device"),
-)
-LEARNING_RATES = sorted(
-    {float(f"{digit}e{power}") for power in range(-5, 3) for digit in (1, 2, 5)}
-    | {recipe.learning_rate for recipe in RECIPES.values()}
 )
 
 
@@ -121,15 +118,16 @@ def choose_config(in_colour: bool) -> TrainConfig:
     all_options = TrainConfig(model=model, model_options=options, colour=in_colour).model_options
     st.caption(_("{count:,} parameters to learn", count=count_model_parameters(model, **all_options)))
     epochs = st.number_input(
-        _("Epochs"), 1, 1000, key=key("epochs"), help=_("How often the network sees every training image.")
+        _("Epochs"), *OFFERED["epochs"], key=key("epochs"), help=_("How often the network sees every training image.")
     )
     learning_rate = st.select_slider(
         _("Learning rate"), LEARNING_RATES, format_func=lambda rate: f"{rate:g}", key=key("learning_rate"),
         help=_("How far each step moves the weights. Too low learns nothing in time, too high runs away."),
     )  # fmt: skip
     batch_size = st.number_input(
-        _("Batch size"), 1, 10_000, key=key("batch_size"), help=_("How many images the network sees before each step.")
-    )
+        _("Batch size"), *OFFERED["batch_size"], key=key("batch_size"),
+        help=_("How many images the network sees before each step."),
+    )  # fmt: skip
     optimizer = choose_one(
         _("Optimizer"), list(OPTIMIZERS), format_func=in_words(OPTIMIZER_NAMES), key=key("optimizer"),
         help=_("The rule that turns gradients into steps."),
@@ -143,14 +141,14 @@ def choose_config(in_colour: bool) -> TrainConfig:
             ),
         )  # fmt: skip
         label_smoothing = st.slider(
-            _("Label smoothing"), 0.0, 0.5, step=0.01, key=key("label_smoothing"),
+            _("Label smoothing"), *OFFERED_NUMBERS["label_smoothing"], step=0.01, key=key("label_smoothing"),
             help=_(
                 "How much of each label is spread over all ten digits, so that the network does not grow too certain. "
                 "It is part of the cross-entropy, so the loss can then not fall to 0."
             ),
         )  # fmt: skip
         weight_decay = st.number_input(
-            _("Weight decay"), 0.0, 1.0, step=0.01, format="%.4f", key=key("weight_decay"),
+            _("Weight decay"), *OFFERED_NUMBERS["weight_decay"], step=0.01, format="%.4f", key=key("weight_decay"),
             help=_("How strongly each step pulls the weights towards 0."),
         )  # fmt: skip
         schedule = choose_one(
@@ -164,11 +162,11 @@ def choose_config(in_colour: bool) -> TrainConfig:
             ),
         )  # fmt: skip
         train_images = st.number_input(
-            _("Training images"), 100, 60_000, step=100, key=key("train_images"),
+            _("Training images"), *OFFERED["train_images"], step=100, key=key("train_images"),
             help=_("How many of MNIST's 60,000 training images are used; the 10,000 test images never are."),
         )  # fmt: skip
         made_digits = st.number_input(
-            _("Made digits"), 0, 100_000, step=1000, key=key("made_digits"),
+            _("Made digits"), *OFFERED["made_digits"], step=1000, key=key("made_digits"),
             help=_(
                 "How many digits in styles that MNIST lacks, drawn by a generator, are added to the training images: "
                 "the slashed zero, the one with a foot, the crossed seven. Making 1,000 takes about a second."
@@ -177,14 +175,14 @@ def choose_config(in_colour: bool) -> TrainConfig:
         non_digits = 0
         if options.get("refuses"):
             non_digits = st.number_input(
-                _("Non-digits"), 0, 100_000, step=1000, key=key("non_digits"),
+                _("Non-digits"), *OFFERED["non_digits"], step=1000, key=key("non_digits"),
                 help=_(
                     "How many drawings that are no digit are added, letters, doodles, scribbles, so that the network "
                     "learns to say that it sees none."
                 ),
             )  # fmt: skip
         seed = st.number_input(
-            _("Seed"), 0, 2**31 - 1, key=key("seed"), help=_("Where chance begins: equal seeds give equal runs.")
+            _("Seed"), *OFFERED["seed"], key=key("seed"), help=_("Where chance begins: equal seeds give equal runs.")
         )
         stop_when_stalled = st.toggle(
             _("Stop by itself"), key=key("stop_when_stalled"),
@@ -241,7 +239,7 @@ def choose_options(model: str) -> dict[str, Any]:
         options["channels"] = choose_widths("channels", say("Channels of stage {number}"), CHANNELS, widths)
     with st.expander(_("More about the model"), key="more_about_the_model"):
         options["dropout"] = st.slider(
-            _("Dropout"), 0.0, 0.9, step=0.05, key=setting_key("dropout", defaults["dropout"]),
+            _("Dropout"), *DROPOUT, step=0.05, key=setting_key("dropout", defaults["dropout"]),
             help=_("The share of features that is set to 0 at random while training, so that none is relied on alone."),
         )  # fmt: skip
         options["activation"] = st.selectbox(

@@ -21,6 +21,7 @@ from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink, Picture, ink_of
+from mnist_core.links import Mended
 from mnist_core.runs import warm_up
 from mnist_core.segmentation import cut_apart
 from mnist_ui.browser import Tab
@@ -84,6 +85,10 @@ class Visitor:
     ticking: bool = False  # whether the page was last drawn as one that refreshes itself
     drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
     notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
+    link_is_read: bool = False  # whether the address by which the page was opened has been read
+    address: dict[str, str] | None = None  # the query that the page's address was last given
+    looked_at: dict[str, Any] = field(default_factory=dict)  # panel, experiment, language, by their widgets' keys
+    mended: tuple[Mended, ...] = ()  # what the link asked for in vain, until its visitor has read it
     gone_since: float | None = None
     _cut: tuple[Drawing | None, tuple[Picture, ...]] = (None, ())
     _answers: tuple[object, bytes, dict[int, NDArray[np.float32]]] = (None, b"", {})
@@ -138,6 +143,10 @@ class Visitor:
     def tick_seconds(self) -> float | None:
         """How often what follows a run draws itself anew; None when there is nothing to follow."""
         return TICK_SECONDS if self.is_training else None
+
+    def forget_mended(self) -> None:
+        """Note that the notice of what was mended has been read."""
+        self.mended = ()
 
     def wish_training(self) -> None:
         """Note that Train was pressed: its callback runs before the settings changed just before it are read."""
@@ -196,7 +205,8 @@ class Visitors:
                     newcomer.tab = tab
                     return newcomer
                 if before.session_id == newcomer.session_id or not is_here(before):
-                    before.session_id, before.gone_since, before.has_come_back = newcomer.session_id, None, False
+                    before.session_id, before.gone_since = newcomer.session_id, None
+                    before.has_come_back = before.link_is_read = False
                     if newcomer in self._all:
                         self._all.remove(newcomer)
                     before.refill()

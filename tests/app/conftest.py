@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -40,11 +41,14 @@ def no_run_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page() -> Callable[[], AppTest]:
-    """open_page(): the page as a new visitor sees it first."""
+def open_page() -> Callable[..., AppTest]:
+    """open_page(query): the page as a new visitor sees it first, with this behind its address."""
 
-    def open_one() -> AppTest:
-        page = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS).run()
+    def open_one(query: str = "") -> AppTest:
+        page = AppTest.from_file(APP, default_timeout=PATIENCE_SECONDS)
+        for name, values in parse_qs(query, keep_blank_values=True).items():
+            page.query_params[name] = values
+        page.run()
         assert not page.exception
         return page
 
@@ -52,7 +56,7 @@ def open_page() -> Callable[[], AppTest]:
 
 
 @pytest.fixture
-def page(open_page: Callable[[], AppTest]) -> AppTest:
+def page(open_page: Callable[..., AppTest]) -> AppTest:
     return open_page()
 
 
