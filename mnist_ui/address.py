@@ -15,10 +15,11 @@ import streamlit as st
 from mnist_core import TrainConfig
 from mnist_core.devices import available_devices
 from mnist_core.links import Mended, Query, choice, read_query, write_query
-from mnist_ui.language import ENGLISH, LANGUAGE_KEY, _, browser_language, current_language, languages
+from mnist_ui.language import ENGLISH, LANGUAGE, _, browser_language, current_language, languages
 from mnist_ui.sidebar import option_settings, recipe_settings
-from mnist_ui.visitor import Visitor, read_settings, set_widget_value, widget_value, write_settings
+from mnist_ui.visitor import SETTING, Visitor, read_settings, set_widget_value, widget_value, write_settings
 
+LANGUAGE_KEY = SETTING + LANGUAGE
 PANEL_KEY, EXPERIMENT_KEY = "panel", "break_experiment"  # of widgets
 BREAK = "break"  # the panel that an experiment belongs to
 LISTED = 6  # so much of what is wrong with a link is told

@@ -115,7 +115,7 @@ def test_the_copied_link_makes_the_same_page_and_leaves_nothing_open(open_link) 
 
 def test_the_language_is_chosen_by_the_link(open_link) -> None:
     page = open_link("lang=en&epochs=3")
-    assert page.session_state["language"] == "en"
+    assert page.session_state["setting_language"] == "en"
     assert not notice(page)
     assert "lang=" in notice(open_link("lang=xx"))
 
