@@ -1,4 +1,4 @@
-"""TrainingRun: one `train` going on in a process of its own, watched and steered from here."""
+"""Runs: a training that goes on in a process of its own, watched and steered from here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import multiprocessing
 import multiprocessing.spawn
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -63,31 +63,24 @@ def warm_up() -> None:
         forkserver.ensure_running()
 
 
-class TrainingRun:
-    """A training in a child process; all that is known of it here is plain data and frozen copies.
+class ChildRun:
+    """Something that goes on in a child process; all that is known of it here is plain data.
 
     Attributes:
-        config: what is trained and how.
-        history: every BatchDone and EpochDone so far; only ever appended to. epochs: the EpochDones among them.
+        history: every event so far; only ever appended to.
         state: waiting, running, paused, done, stopped or failed.
         error: why it failed, for a person to read, or None.
     """
 
-    def __init__(self, config: TrainConfig, data_set: str = "mnist") -> None:
-        self.config = config
-        self.data_set = data_set
-        self.history: list[BatchDone | EpochDone] = []
-        self.epochs: list[EpochDone] = []
+    def __init__(self, work: Callable[..., None], *arguments: object) -> None:
+        self.history: list[Any] = []
         self.state = WAITING
         self.error: Message | None = None
+        self._work, self._arguments = work, arguments
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._listener: threading.Thread | None = None
-        self._latest: Snapshot | None = None
-        self._snapshots: list[Snapshot] = []
-        self._spacing = 1  # steps between snapshots
-        self._model: tuple[int, nn.Module] | None = None
 
     def start(self) -> None:
         """Start the child process; a run is started once."""
@@ -97,7 +90,7 @@ class TrainingRun:
             warm_up()
             self._pipe, theirs = _processes.Pipe()
             self._process = _processes.Process(
-                target=work, args=(self.config, self.data_set, theirs), name=PROCESS_NAME, daemon=True
+                target=self._work, args=(*self._arguments, theirs), name=PROCESS_NAME, daemon=True
             )
             try:
                 self._process.start()
@@ -179,6 +172,46 @@ class TrainingRun:
             self._pipe.close()
             self._process.close()
 
+    def _take_in(self, events: Iterable[Any]) -> None:
+        """Append what has happened."""
+        self.history.extend(events)
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        """Take weights in that the child has published."""
+
+    @property
+    def process_id(self) -> int | None:
+        """The operating system's number for the child process; None before it has started and after it has ended."""
+        with self._lock:
+            return None if self._process is None or self.is_over else self._process.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come from this run."""
+        return self.state in (DONE, STOPPED, FAILED)
+
+
+class TrainingRun(ChildRun):
+    """A training in a child process; all that is known of it here is plain data and frozen copies.
+
+    Attributes:
+        config: what is trained and how.
+        history: every BatchDone and EpochDone so far; only ever appended to. epochs: the EpochDones among them.
+        state: waiting, running, paused, done, stopped or failed.
+        error: why it failed, for a person to read, or None.
+    """
+
+    def __init__(self, config: TrainConfig, data_set: str = "mnist") -> None:
+        super().__init__(work, config, data_set)
+        self.config = config
+        self.data_set = data_set
+        self.history: list[BatchDone | EpochDone]
+        self.epochs: list[EpochDone] = []
+        self._latest: Snapshot | None = None
+        self._snapshots: list[Snapshot] = []
+        self._spacing = 1  # steps between snapshots
+        self._model: tuple[int, nn.Module] | None = None
+
     def _take_in(self, events: Iterable[BatchDone | EpochDone]) -> None:
         """Append what has happened."""
         for event in events:
@@ -197,17 +230,6 @@ class TrainingRun:
             while len(self._snapshots) > most:
                 self._snapshots = self._snapshots[::2]
                 self._spacing = max(1, 2 * self._spacing, snapshot.step // most)
-
-    @property
-    def process_id(self) -> int | None:
-        """The operating system's number for the child process; None before it has started and after it has ended."""
-        with self._lock:
-            return None if self._process is None or self.is_over else self._process.pid
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come from this run."""
-        return self.state in (DONE, STOPPED, FAILED)
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:

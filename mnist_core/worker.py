@@ -1,4 +1,4 @@
-"""The child's side of a run: train, and tell the parent over a pipe how it goes."""
+"""The child's side of a run: train or try a mistake out, and tell the parent over a pipe how it goes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from time import monotonic, thread_time
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
+from mnist_core.comparisons import Material
 from mnist_core.config import TrainConfig
 from mnist_core.data import Digits, load_digits
 from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
+from mnist_core.experiments import SILENT_MISTAKES, run_experiment
 from mnist_core.messages import Message, say
-from mnist_core.training import BatchDone, EpochDone, build_seeded_model, train
+from mnist_core.training import build_seeded_model, train
 
 EVENTS_EVERY = 0.1  # seconds
 WEIGHTS_EVERY = 0.25  # seconds; more for networks so large that sending them would slow the training
@@ -32,7 +38,7 @@ NICENESS = 10  # the page's answers go before training
 class Told:
     """What has happened since the last message."""
 
-    events: tuple[BatchDone | EpochDone, ...]
+    events: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -101,19 +107,24 @@ class Orders:
 
 
 class Messenger:
-    """Sends events and weights, bundled so that talking does not slow the training."""
+    """Sends events, and the weights of a model that is to be published, bundled so that talking slows nothing."""
 
-    def __init__(self, pipe: Connection, model: nn.Module) -> None:
+    def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._model = model
-        self._events: list[BatchDone | EpochDone] = []
+        self._model: nn.Module | None = None
+        self._events: list[Any] = []
         self._step = 0
         self._events_due = self._weights_due = 0.0
 
-    def tell(self, event: BatchDone | EpochDone) -> None:
-        """Take note of an event and send what is due."""
+    def publish(self, model: nn.Module) -> None:
+        """Send this model's weights, now and again and again as its training goes on."""
+        self._model = model
+        self.send_weights()
+
+    def tell(self, event: Any) -> None:
+        """Take note of an event, which is plain data, and send what is due."""
         self._events.append(event)
-        self._step = event.step
+        self._step = getattr(event, "step", self._step)
         if monotonic() >= self._events_due:
             self.send_events()
         if monotonic() >= self._weights_due:
@@ -133,6 +144,8 @@ class Messenger:
 
     def send_weights(self) -> None:
         """Send the weights, unless they have run away: the last sound ones are worth keeping."""
+        if self._model is None:
+            return
         started = thread_time()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self._model.state_dict().items()}
         if all(bool(tensor.isfinite().all()) for tensor in state.values()):
@@ -141,19 +154,37 @@ class Messenger:
 
 
 def work(config: TrainConfig, data_set: str, pipe: Connection) -> None:
-    """Train as `config` says in this process and tell all of it over the pipe; the entry function of every run."""
+    """Train as `config` says in this process and tell all of it over the pipe; the entry function of a TrainingRun."""
+
+    def begin(messenger: Messenger) -> Iterable[Any]:
+        model = build_seeded_model(config)
+        messenger.publish(model)
+        return train(model, cached_digits(data_set, "train"), config, test=cached_digits(data_set, "test"))
+
+    go_on(begin, pipe)
+
+
+def try_out(name: str, picture: NDArray[np.float32], seed: int, pipe: Connection) -> None:
+    """Run an experiment by name in this process and tell all of it; the entry function of an ExperimentRun."""
+
+    def begin(messenger: Messenger) -> Iterable[Any]:
+        material = Material(cached_digits("mnist", "train"), cached_digits("mnist", "test"), picture, seed)
+        return run_experiment(SILENT_MISTAKES[name], material)
+
+    go_on(begin, pipe)
+
+
+def go_on(begin: Callable[[Messenger], Iterable[Any]], pipe: Connection) -> None:
+    """Be a child: tell the events of what `begin` begins over the pipe, obey orders, and tell how it has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, whose end ends this process too
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     torch.set_num_threads(training_threads())
-    orders = Orders(pipe)
+    orders, messenger = Orders(pipe), Messenger(pipe)
+    ended = Ended("done")
     try:
-        model = build_seeded_model(config)
-        messenger = Messenger(pipe, model)
-        messenger.send_weights()
-        ended = Ended("done")
         try:
-            for event in train(model, cached_digits(data_set, "train"), config, test=cached_digits(data_set, "test")):
+            for event in begin(messenger):
                 messenger.tell(event)
                 if orders.are_waiting:
                     messenger.send_all()
