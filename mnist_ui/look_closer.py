@@ -11,7 +11,7 @@ from mnist_core.messages import Message, say
 from mnist_ui import address
 from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
-from mnist_ui.lessons import quiz
+from mnist_ui.lessons import break_loop, quiz
 from mnist_ui.visitor import Visitor
 
 
@@ -21,6 +21,7 @@ class Lesson:
 
     Attributes:
         follows_drawing: a new stroke draws it anew. follows_run: so does a run, at every tick.
+        follows_experiment: so does an experiment.
     """
 
     name: Message
@@ -28,9 +29,19 @@ class Lesson:
     show: Callable[[Visitor], None]
     follows_drawing: bool = False
     follows_run: bool = False
+    follows_experiment: bool = False
 
 
 LESSONS: dict[str, Lesson] = {
+    "break": Lesson(
+        say("Break the loop"),
+        say(
+            "Most mistakes in a training loop raise no error. "
+            "Guess what each of them does, then see right and broken side by side."
+        ),
+        break_loop.show,
+        follows_experiment=True,
+    ),
     "quiz": Lesson(
         say("Quiz"),
         say("Short questions about PyTorch and training. The code that they show was run to find the right answers."),
@@ -55,7 +66,10 @@ def show(visitor: Visitor) -> None:
         st.caption(_("Choose what to look into: the network, its mistakes, the training loop, or the code."))
         return
     st.caption(_(lesson.about))
-    st.fragment(draw, run_every=visitor.tick_seconds if lesson.follows_run else None)(lesson, visitor)
+    visitor.experiment_ticking = visitor.is_experimenting
+    follow_run = visitor.tick_seconds if lesson.follows_run else None
+    follow_experiment = visitor.experiment_tick_seconds if lesson.follows_experiment else None
+    st.fragment(draw, run_every=follow_run or follow_experiment)(lesson, visitor)
 
 
 def draw(lesson: Lesson, visitor: Visitor) -> None:

@@ -21,8 +21,9 @@ from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink, Picture, ink_of
+from mnist_core.experiment_runs import ExperimentRun
 from mnist_core.links import Mended
-from mnist_core.runs import warm_up
+from mnist_core.runs import ChildRun, warm_up
 from mnist_core.segmentation import cut_apart
 from mnist_ui.browser import Tab
 from mnist_ui.server_log import leave_out_closed_pages
@@ -75,6 +76,7 @@ class Visitor:
     canvas_lost_at: int | None = None  # the last loss that was made good
     config: TrainConfig = field(default_factory=TrainConfig)
     run: TrainingRun | None = None
+    experiment: ExperimentRun | None = None
     answered_by: str = SHIPPED
     pen: str = "#ff9f1c"  # its colour, once digits are in colour
     settings: dict[str, Any] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Visitor:
     has_come_back: bool = False  # whether the tab's name has been looked up in this session
     wants_training: bool = False  # Train was pressed; the settings are read first
     ticking: bool = False  # whether the page was last drawn as one that refreshes itself
+    experiment_ticking: bool = False  # whether the lesson about experiments was
     drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
     notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
     link_is_read: bool = False  # whether the address by which the page was opened has been read
@@ -147,6 +150,33 @@ class Visitor:
     def forget_mended(self) -> None:
         """Note that the notice of what was mended has been read."""
         self.mended = ()
+
+    @property
+    def runs(self) -> tuple[ChildRun, ...]:
+        """All that goes on, or has gone on, in child processes for this visitor."""
+        return tuple(run for run in (self.run, self.experiment) if run is not None)
+
+    @property
+    def is_experimenting(self) -> bool:
+        """Whether an experiment is going on."""
+        return self.experiment is not None and not self.experiment.is_over
+
+    @property
+    def experiment_tick_seconds(self) -> float | None:
+        """How often what follows an experiment draws itself anew; None when there is nothing to follow."""
+        return TICK_SECONDS if self.is_experimenting else None
+
+    def try_out(self, name: str, picture: NDArray[np.float32], seed: int) -> None:
+        """Start an experiment in place of the last one; the picture is the drawing, (28, 28) float32, 0..1."""
+        self.end_experiment()
+        self.experiment = ExperimentRun(name, picture, seed)
+        self.experiment.start()
+
+    def end_experiment(self) -> None:
+        """Stop the experiment that is going on, and forget it."""
+        if self.experiment is not None:
+            self.experiment.stop()
+        self.experiment = None
 
     def wish_training(self) -> None:
         """Note that Train was pressed: its callback runs before the settings changed just before it are read."""
@@ -231,8 +261,9 @@ class Visitors:
             return
         visitor.gone_since = visitor.gone_since or monotonic()
         gone_seconds = monotonic() - visitor.gone_since
-        if gone_seconds > GRACE_SECONDS and visitor.run is not None:
-            visitor.run.stop()
+        if gone_seconds > GRACE_SECONDS:
+            for run in visitor.runs:
+                run.stop()
         if gone_seconds > max(KEPT_SECONDS, GRACE_SECONDS):
             with self._lock:
                 self._all.remove(visitor)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.runs import TrainingRun
+from mnist_core.runs import ChildRun
 from mnist_ui import visitor as visitors_module
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -27,14 +27,14 @@ def page_once_shown() -> None:
 @pytest.fixture(autouse=True)
 def no_run_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every run that a test starts ends with it."""
-    runs: list[TrainingRun] = []
-    start = TrainingRun.start
+    runs: list[ChildRun] = []
+    start = ChildRun.start
 
-    def start_noted(run: TrainingRun) -> None:
+    def start_noted(run: ChildRun) -> None:
         runs.append(run)
         start(run)
 
-    monkeypatch.setattr(TrainingRun, "start", start_noted)
+    monkeypatch.setattr(ChildRun, "start", start_noted)
     yield
     for run in runs:
         run.stop()

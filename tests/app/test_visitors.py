@@ -12,7 +12,7 @@ from mnist_core.runs import STOPPED, WAITING
 from mnist_ui import browser
 from mnist_ui import visitor as visitor_module
 from mnist_ui.browser import Tab
-from mnist_ui.visitor import MOST_UNDO, Drawing, Visitor, Visitors
+from mnist_ui.visitor import MOST_UNDO, TICK_SECONDS, Drawing, Visitor, Visitors
 
 TAB = "0123456789abcdef" * 2
 
@@ -175,6 +175,33 @@ def test_a_run_ends_when_its_page_has_been_gone_for_the_grace_time(connected, mo
         visitors.welcome(visitor)
     wait_until(lambda: leaves.run.state == STOPPED)
     assert stays.run.state == WAITING
+
+
+def test_an_experiment_ends_with_its_page_too(connected, monkeypatch, wait_until) -> None:
+    monkeypatch.setattr(visitor_module, "GRACE_SECONDS", 0.1)
+    leaves = Visitor(session_id="leaves", run=TrainingRun(TrainConfig()))
+    leaves.try_out("evaluated_on_training_images", np.zeros((28, 28), np.float32), 0)
+    assert leaves.is_experimenting
+    assert leaves.runs == (leaves.run, leaves.experiment)
+    Visitors().welcome(leaves)
+    wait_until(lambda: leaves.run.state == STOPPED and leaves.experiment.is_over)
+
+
+def test_an_experiment_ends_when_another_begins(wait_until) -> None:
+    visitor, picture = Visitor(), np.zeros((28, 28), np.float32)
+    assert visitor.experiment_tick_seconds is None
+    visitor.try_out("evaluated_on_training_images", picture, 0)
+    first = visitor.experiment
+    wait_until(lambda: first.history)
+    assert visitor.experiment_tick_seconds == TICK_SECONDS
+    visitor.try_out("forgot_backward", picture, 1)
+    assert first.is_over
+    assert (visitor.experiment.name, visitor.experiment.seed) == ("forgot_backward", 1)
+    second = visitor.experiment
+    visitor.end_experiment()
+    assert second.is_over
+    assert (visitor.experiment, visitor.is_experimenting, visitor.runs) == (None, False, ())
+    visitor.end_experiment()  # there is none to end
 
 
 def test_a_run_goes_on_through_a_short_absence(connected, wait_until) -> None:
