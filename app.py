@@ -2,13 +2,14 @@
 
 import streamlit as st
 
+from mnist_core.experiments import EXPERIMENTS
 from mnist_ui import ICON, address, answer, browser, canvas, header, look_closer, progress, sidebar
 from mnist_ui.language import _
 from mnist_ui.visitor import current_visitor
 
 st.set_page_config(page_title=_("Digit playground"), page_icon=ICON, layout="wide")
 visitor = current_visitor(browser.tab())
-address.read_link(visitor, look_closer.LESSONS)
+address.read_link(visitor, look_closer.LESSONS, EXPERIMENTS)
 
 header.show()
 address.show_notice(visitor)

@@ -33,7 +33,7 @@ STYLE = f"""<style>
 QUOTED = 24  # characters of a link that are repeated on the page
 
 
-def read_link(visitor: Visitor, panels: Collection[str], experiments: Collection[str] = ()) -> None:
+def read_link(visitor: Visitor, panels: Collection[str], experiments: Collection[str]) -> None:
     """Set the page up as the link says by which it was opened; a reload finds it as it was left.
 
     A reload has the address that the page itself has written. Another one in the same tab is a link that somebody has

@@ -12,6 +12,7 @@ from mnist_core.experiments import EXPERIMENTS, Experiment, in_percent
 from mnist_core.loud_mistakes import ERRORS, LoudMistake, meet
 from mnist_core.runs import DONE
 from mnist_ui.canvas import test_digits
+from mnist_ui.choice import choose_one
 from mnist_ui.film import data_url
 from mnist_ui.language import _
 from mnist_ui.lessons.break_charts import curves_chart, diff_html
@@ -45,8 +46,7 @@ def choose(visitor: Visitor) -> str:
     """The list of mistakes, and the name of the chosen one; after an absence it is the one that was last tried."""
     if widget_value(CHOICE_KEY) not in EXPERIMENTS:
         set_widget_value(CHOICE_KEY, visitor.notes.get(NOTE, {}).get("name", next(iter(EXPERIMENTS))))
-    name: str = st.selectbox(_("What goes wrong"), list(EXPERIMENTS), format_func=title, key=CHOICE_KEY)
-    return name
+    return choose_one(_("What goes wrong"), list(EXPERIMENTS), format_func=title, key=CHOICE_KEY)
 
 
 def title(name: str) -> str:

@@ -10,9 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import RECIPES, TrainConfig
+from mnist_core.experiments import EXPERIMENTS
 from mnist_core.links import LEARNING_RATES, OFFERED, Mended
 from mnist_ui import browser
-from mnist_ui.address import notices, quoted
+from mnist_ui.address import EXPERIMENT_KEY, notices, quoted
 from mnist_ui.browser import Tab
 from mnist_ui.visitor import Visitor
 
@@ -212,3 +213,17 @@ def test_a_link_is_bounded_as_the_widgets_are(page) -> None:
         widget = page.number_input(key=f"setting_{field}")
         assert (widget.min, widget.max) == bounds
     assert page.select_slider(key="setting_learning_rate").options == [f"{rate:g}" for rate in LEARNING_RATES]
+
+
+def test_the_experiment_is_named_where_one_is_open(open_link) -> None:
+    first, *_, last = EXPERIMENTS
+    page = open_link(f"panel=break&experiment={last}")
+    assert page.selectbox(key=f"en_{EXPERIMENT_KEY}").value == last
+    assert address(page) == {"panel": "break", "experiment": last}
+    page.selectbox(key=f"en_{EXPERIMENT_KEY}").select(first).run()
+    assert address(page) == {"panel": "break", "experiment": first}
+    page.session_state["panel"] = "quiz"
+    assert address(page.run()) == {"panel": "quiz"}
+    page = open_link("panel=break&experiment=never_heard_of")
+    assert "experiment" in notice(page)
+    assert address(page) == {"panel": "break", "experiment": first}

@@ -26,7 +26,7 @@ def lesson(page: AppTest) -> AppTest:
 
 
 def choose(page: AppTest, name: str) -> None:
-    page.selectbox(key="break_experiment").select(name).run()
+    page.selectbox(key="en_break_experiment").select(name).run()
     assert not page.exception
 
 
@@ -47,8 +47,8 @@ def texts(page: AppTest) -> str:
 
 
 def test_every_mistake_can_be_chosen_and_shows_its_diff_and_its_question(lesson) -> None:
-    assert lesson.selectbox(key="break_experiment").options[0] == "In the step: step before backward"
-    assert len(lesson.selectbox(key="break_experiment").options) == len(EXPERIMENTS)
+    assert lesson.selectbox(key="en_break_experiment").options[0] == "In the step: step before backward"
+    assert len(lesson.selectbox(key="en_break_experiment").options) == len(EXPERIMENTS)
     for name, experiment in EXPERIMENTS.items():
         choose(lesson, name)
         assert str(experiment.mistake) in texts(lesson)
@@ -120,7 +120,7 @@ def test_after_another_lesson_the_same_mistake_is_shown_with_its_end(lesson, wai
     lesson.run()
     lesson.session_state["panel"] = "break"
     run_to_its_end(lesson, wait_until)
-    assert lesson.selectbox(key="break_experiment").value == "forgot_no_grad"
+    assert lesson.selectbox(key="en_break_experiment").value == "forgot_no_grad"
     assert lesson.success[-1].value == "You guessed right: It grows with every batch."
 
 
@@ -129,7 +129,7 @@ def test_a_mistake_that_is_none_gives_way_to_the_first(page) -> None:
     page.session_state["break_experiment"] = "no such mistake"
     page.run()
     assert not page.exception
-    assert page.selectbox(key="break_experiment").value == next(iter(EXPERIMENTS))
+    assert page.selectbox(key="en_break_experiment").value == next(iter(EXPERIMENTS))
 
 
 def test_what_is_read_is_the_visitor_s_drawing_or_a_test_digit(lesson, draw_ink) -> None:
