@@ -47,7 +47,7 @@ def picture_html(number: int, name: Message, picture: str) -> str:
 
 
 def data_url(image: Picture, largest: int = 140) -> str:
-    """A picture (H, W) or (H, W, 3) uint8 as a data URL, at most `largest` pixels a side."""
+    """A picture (H, W), (H, W, 3) or (H, W, 4) uint8 as a data URL, at most `largest` pixels a side."""
     picture = Image.fromarray(image)
     picture.thumbnail((largest, largest))
     png = io.BytesIO()

@@ -11,7 +11,7 @@ from mnist_core.messages import Message, say
 from mnist_ui import address
 from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
-from mnist_ui.lessons import break_loop, quiz
+from mnist_ui.lessons import break_loop, layers, quiz, why
 from mnist_ui.visitor import Visitor
 
 
@@ -33,6 +33,22 @@ class Lesson:
 
 
 LESSONS: dict[str, Lesson] = {
+    "layers": Lesson(
+        say("Layers"),
+        say(
+            "What each layer makes of your drawing: its shape, what it costs, its picture, and which digit it is near."
+        ),
+        layers.show,
+        follows_drawing=True,
+        follows_run=True,
+    ),
+    "why": Lesson(
+        say("Why"),
+        say("Which pixels of your drawing spoke for a digit and which against it, and why it was not another one."),
+        why.show,
+        follows_drawing=True,
+        follows_run=True,
+    ),
     "break": Lesson(
         say("Break the loop"),
         say(
