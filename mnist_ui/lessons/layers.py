@@ -221,7 +221,7 @@ def explain_nearness(visitor: Visitor, found: Finding) -> None:
 def show_both_ways(model: nn.Module, inputs: torch.Tensor) -> None:
     """What `model(x)` does beyond `model.forward(x)`, counted now."""
     both = call_both_ways(model, inputs)
-    st.markdown("**model(x)** · **model.forward(x)**")
+    st.markdown(_("**model(x)** and **model.forward(x)**"))
     st.caption(
         _(
             "`model(x)` runs `forward` and also the hooks that were registered on the network: by such hooks this page "

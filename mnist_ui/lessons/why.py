@@ -12,6 +12,7 @@ from mnist_core.attribution import METHODS, Attribution, Region, attribute
 from mnist_core.drawing import Picture
 from mnist_ui import film, heat
 from mnist_ui.answer import percent, place_style
+from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons.subject import answering_network, drawn_digit, keep_up
 from mnist_ui.visitor import Visitor
@@ -57,7 +58,7 @@ def show(visitor: Visitor) -> None:
 def choose_question() -> tuple[int | None, int | None, str]:
     """For which digit, rather than for which other one, and by which method."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        digit = st.selectbox(
+        digit = choose_one(
             _("What spoke for"),
             range(OPEN, 10),
             format_func=lambda digit: _("the most probable digit") if digit == OPEN else str(digit),
@@ -65,7 +66,7 @@ def choose_question() -> tuple[int | None, int | None, str]:
             help=_("Choose another digit to see what spoke for it and what against it."),
             width=240,
         )
-        rather_than = st.selectbox(
+        rather_than = choose_one(
             _("rather than"),
             range(OPEN, 10),
             format_func=lambda digit: _("no other digit") if digit == OPEN else str(digit),
