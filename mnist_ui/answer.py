@@ -46,6 +46,8 @@ def show(visitor: Visitor) -> None:
 
 def show_answer(visitor: Visitor) -> None:
     """What the answering network says about the drawing now, what it sees, and how its answer has changed."""
+    if visitor.answerer_in_lesson not in (None, visitor.answered_by):
+        st.rerun()  # another network answers: the lesson is to follow
     try:
         name, step, model = visitor.answering_model()
     except WeightsError as error:

@@ -7,6 +7,7 @@ import io
 
 import streamlit as st
 from PIL import Image
+from torch import Tensor
 
 from mnist_core import Prepared
 from mnist_core.drawing import COLOUR_STAGE_NAMES, STAGE_NAMES, Picture
@@ -53,3 +54,9 @@ def data_url(image: Picture, largest: int = 140) -> str:
     png = io.BytesIO()
     picture.save(png, format="PNG")
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+def picture_of(image: Tensor) -> Picture:
+    """An image of a set as a picture: (1, H, W) uint8 -> (H, W), and (3, H, W) -> (H, W, 3)."""
+    pixels = image.permute(1, 2, 0).numpy()
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels

@@ -11,7 +11,7 @@ from mnist_core.messages import Message, say
 from mnist_ui import address
 from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
-from mnist_ui.lessons import break_loop, layers, quiz, why
+from mnist_ui.lessons import break_loop, errors, layers, quiz, why
 from mnist_ui.visitor import Visitor
 
 
@@ -49,6 +49,11 @@ LESSONS: dict[str, Lesson] = {
         follows_drawing=True,
         follows_run=True,
     ),
+    "errors": Lesson(
+        say("Errors"),
+        say("The network reads MNIST's 10,000 test images, none of which it has learnt from. Where does it err?"),
+        errors.show,
+    ),
     "break": Lesson(
         say("Break the loop"),
         say(
@@ -78,6 +83,7 @@ def show(visitor: Visitor) -> None:
     )
     lesson = LESSONS.get(chosen or "")
     visitor.drawing_in_lesson = visitor.drawing if lesson is not None and lesson.follows_drawing else None
+    visitor.answerer_in_lesson = None if lesson is None else visitor.answered_by
     if lesson is None:
         st.caption(_("Choose what to look into: the network, its mistakes, the training loop, or the code."))
         return

@@ -87,6 +87,7 @@ class Visitor:
     ticking: bool = False  # whether the page was last drawn as one that refreshes itself
     experiment_ticking: bool = False  # whether the lesson about experiments was
     drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
+    answerer_in_lesson: str | None = None  # whose network it is about; None when no lesson is open
     notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
     link_is_read: bool = False  # whether the address by which the page was opened has been read
     address: dict[str, str] | None = None  # the query that the page's address was last given
@@ -302,7 +303,7 @@ def current_visitor(tab: Tab) -> Visitor:
         write_settings(visitor.settings)
         visitor.has_come_back = True
     visitor.refill_if_lost(tab.canvas_lost_at)
-    visitor.drawing_in_lesson = None
+    visitor.drawing_in_lesson = visitor.answerer_in_lesson = None
     return visitor
 
 
