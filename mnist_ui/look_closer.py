@@ -11,7 +11,7 @@ from mnist_core.messages import Message, say
 from mnist_ui import address
 from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
-from mnist_ui.lessons import break_loop, errors, layers, quiz, why
+from mnist_ui.lessons import break_loop, errors, layers, quiz, step, why
 from mnist_ui.visitor import Visitor
 
 
@@ -53,6 +53,11 @@ LESSONS: dict[str, Lesson] = {
         say("Errors"),
         say("The network reads MNIST's 10,000 test images, none of which it has learnt from. Where does it err?"),
         errors.show,
+    ),
+    "step": Lesson(
+        say("One step at a time"),
+        say("The training loop's own train_step, run line by line: what each line changes, and what it leaves alone."),
+        step.show,
     ),
     "break": Lesson(
         say("Break the loop"),
