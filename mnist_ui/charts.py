@@ -48,7 +48,7 @@ class Chart:
 
 def loss_chart(curve: BatchCurve, last_step: int) -> Chart:
     """Loss per batch, raw and smoothed, over the steps of the whole run."""
-    points = pd.DataFrame({"step": curve.steps, "batch": curve.loss, "smoothed": curve.smoothed})
+    points = pd.DataFrame({"step": curve.steps, "batch_loss": curve.loss, "smoothed": curve.smoothed})
     highest = float(max(curve.loss[0], np.percentile(curve.loss, 95)))
     words = (_("step"), _("loss"), _("one batch"), _("smoothed"))
     return Chart(points, loss_specification(last_step, round_up(1.1 * highest), words))
@@ -68,10 +68,10 @@ def loss_specification(last_step: int, ceiling: float, words: tuple[str, str, st
     y = alt.Scale(domain=[0, ceiling], nice=False, clamp=True)
     thin = alt.Chart().mark_line(color=BLUE, opacity=0.3, strokeWidth=1).encode(
         x,
-        alt.Y("batch:Q", title=loss, scale=y),
+        alt.Y("batch_loss:Q", title=loss, scale=y),
         tooltip=[
             alt.Tooltip("step:Q", title=step),
-            alt.Tooltip("batch:Q", title=batch, format=".4f"),
+            alt.Tooltip("batch_loss:Q", title=batch, format=".4f"),
             alt.Tooltip("smoothed:Q", title=smoothed, format=".4f"),
         ],
     )  # fmt: skip

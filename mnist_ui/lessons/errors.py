@@ -11,6 +11,7 @@ from torch import nn
 from mnist_core.errors import WeightsError
 from mnist_core.mistakes import Answers, SetReading, find_mistakes
 from mnist_ui.canvas import test_digits_for
+from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import misread
 from mnist_ui.lessons.confusion import accuracy_html, confusion_chart, mixed_up
@@ -212,7 +213,7 @@ def show_choice(look: Look) -> None:
 
 def show_list(look: Look, key: str, label: str, any_words: str, help_words: str) -> None:
     """A list of the digits, and before them any."""
-    st.selectbox(
+    choose_one(
         label,
         [ANY, *range(10)],
         format_func=lambda digit: any_words if digit == ANY else str(digit),

@@ -8,6 +8,7 @@ from mnist_core.config import OPTIMIZERS
 from mnist_core.errors import WeightsError
 from mnist_core.messages import say
 from mnist_core.stepping import Stepper, has_dropout, loss_now, measure_layers
+from mnist_ui.choice import choose_one
 from mnist_ui.language import _, number
 from mnist_ui.lessons import step_tables
 from mnist_ui.lessons.bench import ANSWERING, BATCH_SIZE, LARGEST, NAME, UNTRAINED, Bench, find_bench, get_ready
@@ -101,7 +102,7 @@ def show_choices(visitor: Visitor) -> tuple[str, str, float]:
             key="step_network",
             help=_("The step is made by a copy of it: the network itself stays as it is."),
         )
-        optimizer = st.selectbox(
+        optimizer = choose_one(
             _("Optimizer"),
             list(OPTIMIZERS),
             format_func=lambda name: _(OPTIMIZER_NAMES[name]),

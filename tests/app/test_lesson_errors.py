@@ -112,8 +112,8 @@ def test_the_most_confident_mistakes_come_first(lesson, answers) -> None:
 
 
 def test_the_lists_choose_what_is_shown(lesson, answers) -> None:
-    lesson.selectbox(key="errors_label").set_value(7).run()
-    lesson.selectbox(key="errors_answer").set_value(7).run()
+    lesson.selectbox(key="en_errors_label").set_value(7).run()
+    lesson.selectbox(key="en_errors_answer").set_value(7).run()
     found = find_mistakes(answers, 7, 7)
     assert f"**{len(found)}** images of the digit 7 read correctly, the least confident first" in words(lesson)
     assert words(lesson).count("7, read correctly") >= 12
@@ -124,14 +124,14 @@ def test_the_lists_choose_what_is_shown(lesson, answers) -> None:
     button(lesson, "Previous").click().run()
     assert f"errors_put_{found[0]}" in [one.key for one in lesson.main.button]
     button(lesson, "All mistakes").click().run()
-    assert lesson.selectbox(key="errors_label").value == -1
+    assert lesson.selectbox(key="en_errors_label").value == -1
     assert "misread, the most confident mistakes first" in words(lesson)
     assert button(lesson, "All mistakes").disabled
 
 
 def test_an_empty_cell_says_so(lesson) -> None:
-    lesson.selectbox(key="errors_label").set_value(0).run()
-    lesson.selectbox(key="errors_answer").set_value(1).run()
+    lesson.selectbox(key="en_errors_label").set_value(0).run()
+    lesson.selectbox(key="en_errors_answer").set_value(1).run()
     assert "**0** images of the digit 0 read as 1" in words(lesson)
     assert not [one for one in lesson.main.button if str(one.key).startswith("errors_put_")]
 
@@ -156,7 +156,7 @@ def test_the_shipped_network_reads_once_for_all(lesson, open_page) -> None:
     other.session_state["panel"] = "errors"
     other.run()
     assert look_of(other).shown is look_of(lesson).shown
-    other.selectbox(key="errors_label").set_value(3).run()
+    other.selectbox(key="en_errors_label").set_value(3).run()
     assert look_of(lesson.run()).label is None
 
 

@@ -148,7 +148,7 @@ def test_a_step_that_goes_too_far_is_called_so(lesson) -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_each_optimizer_can_be_recalculated(lesson, optimizer) -> None:
-    lesson.selectbox(key="step_optimizer").set_value(optimizer).run()
+    lesson.selectbox(key="en_step_optimizer").set_value(optimizer).run()
     assert bench_of(lesson).optimizer_name == optimizer
     press(lesson, "step_run", PRESSES)
     by_hand, has = re.search(r"= \*\*(.*?)\*\*\. The network has \*\*(.*?)\*\*", words(lesson)).groups()
@@ -213,7 +213,7 @@ def test_an_untrained_network_is_of_the_kind_in_the_sidebar(lesson) -> None:
 def test_a_network_too_large_to_copy_is_not_copied(lesson, monkeypatch) -> None:
     visitor_of(lesson).notes.clear()
     monkeypatch.setattr(benches, "LARGEST", 1000)
-    lesson.selectbox(key="step_optimizer").set_value("adam").run()
+    lesson.selectbox(key="en_step_optimizer").set_value("adam").run()
     assert not lesson.exception
     assert "too many to copy" in words(lesson)
 
@@ -251,14 +251,14 @@ def test_my_network_is_copied_and_stays_until_it_is_copied_again(lesson, wait_un
 
 
 def test_the_choices_outlive_the_lesson(lesson) -> None:
-    lesson.selectbox(key="step_optimizer").set_value("adam").run()
+    lesson.selectbox(key="en_step_optimizer").set_value("adam").run()
     press(lesson, "step_run", 2)
     lesson.session_state["panel"] = None
     lesson.run()
-    assert "step_optimizer" not in lesson.session_state
+    assert "en_step_optimizer" not in lesson.session_state
     lesson.session_state["panel"] = "step"
     lesson.run()
-    assert lesson.selectbox(key="step_optimizer").value == "adam"
+    assert lesson.selectbox(key="en_step_optimizer").value == "adam"
     assert len(lines(lesson, "done")) == 2
 
 
