@@ -170,7 +170,7 @@ def draw_crowd(chance: Chance) -> Ink:
     """Two or three digits side by side; one above the other could be an 8."""
     lines: list[Points] = []
     for _ in range(chance.choice([2, 2, 2, 3])):
-        digit = fit(sketch_one(STYLES[int(chance.integers(10))], chance), chance)
+        digit = resize(sketch_one(STYLES[int(chance.integers(10))], chance), chance)
         if lines:
             low, extent = box(lines)
             away = np.array([low[0] + extent[0] + chance.uniform(-0.05, 0.6), chance.normal(0, 0.06)])
@@ -179,7 +179,7 @@ def draw_crowd(chance: Chance) -> Ink:
     return draw(lines, chance, LEVEL)
 
 
-def fit(lines: list[Points], chance: Chance) -> list[Points]:
+def resize(lines: list[Points], chance: Chance) -> list[Points]:
     """Lines moved to the origin and made 1 high and as wide as digits are."""
     low, extent = box(lines)
     size = np.array([chance.uniform(0.35, 0.75) if extent[0] > 0.25 else extent[0], chance.uniform(0.85, 1.15)])
@@ -189,7 +189,7 @@ def fit(lines: list[Points], chance: Chance) -> list[Points]:
 def draw_struck_out(chance: Chance) -> Ink:
     """A digit with a long line through it, with a cross over it, or scribbled over."""
     digit = int(chance.choice([2, 3, 5, 6, 8, 9]))  # a 0, a 1, a 4 and a 7 may have a line through them
-    lines = fit(sketch_one(STYLES[digit], chance), chance)
+    lines = resize(sketch_one(STYLES[digit], chance), chance)
     low, extent = box(lines)
 
     def across(start: tuple[float, float], end: tuple[float, float]) -> Points:
