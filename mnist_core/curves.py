@@ -22,13 +22,14 @@ class BatchCurve:
 
     Attributes:
         steps: counted from the start of the run. loss: of one batch. smoothed: the mean of the batches around it.
-        accuracy: 0..1, smoothed in the same way.
+        accuracy: 0..1, smoothed in the same way. seconds: spent on training until then.
     """
 
     steps: Numbers
     loss: Numbers
     smoothed: Numbers
     accuracy: Numbers
+    seconds: Numbers
 
 
 def batch_curve(history: Iterable[BatchDone | EpochDone]) -> BatchCurve:
@@ -39,18 +40,33 @@ def batch_curve(history: Iterable[BatchDone | EpochDone]) -> BatchCurve:
     width = max(1, len(batches) // 40)
     chosen = np.unique(np.linspace(0, len(batches) - 1, min(len(batches), MOST_POINTS)).round().astype(int))
     steps = np.array([batches[at].step for at in chosen], float)
-    return BatchCurve(steps, loss[chosen], trailing_mean(loss, width)[chosen], trailing_mean(accuracy, width)[chosen])
+    smoothed, accuracy = trailing_mean(loss, width)[chosen], trailing_mean(accuracy, width)[chosen]
+    return BatchCurve(steps, loss[chosen], smoothed, accuracy, training_seconds(batches)[chosen])
 
 
 def batch_accuracies(batches: Sequence[BatchDone]) -> Numbers:
-    """The accuracy of each batch, told by how the counts since the epoch's beginning grow."""
+    """The accuracy of each batch, or of all since the one before it, told by how the counts of the epoch grow."""
     images = np.array([event.images for event in batches], float)
     correct = np.array([event.running_accuracy for event in batches]) * images
-    first = np.array([event.batch == 1 for event in batches], bool)
+    first = begins_epoch(batches)
     before = np.concatenate([[0.0], images[:-1]])[: len(batches)], np.concatenate([[0.0], correct[:-1]])[: len(batches)]
     images_before, correct_before = (np.where(first, 0.0, values) for values in before)
     accuracy: Numbers = (correct - correct_before) / np.maximum(images - images_before, 1)
     return accuracy
+
+
+def begins_epoch(batches: Sequence[BatchDone]) -> NDArray[np.bool_]:
+    """Whether each batch is the first of its epoch among these: (N,)."""
+    epochs = np.array([event.epoch for event in batches], int)
+    return np.diff(epochs, prepend=0) > 0
+
+
+def training_seconds(batches: Sequence[BatchDone]) -> Numbers:
+    """How long the run had trained after each batch: the seconds of its epoch and of all before: (N,)."""
+    seconds = np.array([event.seconds for event in batches], float)
+    before = np.where(begins_epoch(batches), np.concatenate([[0.0], seconds])[: len(batches)], 0.0)
+    total: Numbers = seconds + np.cumsum(before)
+    return total
 
 
 def trailing_mean(values: Numbers, width: int) -> Numbers:

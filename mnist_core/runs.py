@@ -8,26 +8,23 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import torch
-from safetensors.torch import load as load_safetensors
 from torch import nn
 
 from mnist_core.config import TrainConfig
 from mnist_core.messages import Message, say
-from mnist_core.models import build_model
+from mnist_core.snapshots import Series, Snapshot, model_at
 from mnist_core.training import BatchDone, EpochDone
 from mnist_core.worker import Ended, Published, Told, work
 
 WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
 DONE, STOPPED, FAILED = "done", "stopped", "failed"
 STOP_WITHIN = 0.7  # seconds that a child may take to stop by itself
-MOST_SNAPSHOTS, LARGEST_SNAPSHOTS = 32, 8 * 2**20  # kept per run: how many, and bytes in all
+MOST_BATCHES = 10_000  # events of batches that are kept of a run; of longer ones every second, fourth ...
 
 PROCESS_NAME = "digit training"
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -46,14 +43,6 @@ def leave_main_alone(name: str) -> dict[str, Any]:
 
 
 multiprocessing.spawn.get_preparation_data = leave_main_alone
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The weights of a run after `step` steps, as safetensors."""
-
-    step: int
-    weights: bytes
 
 
 def warm_up() -> None:
@@ -152,7 +141,7 @@ class ChildRun:
                 if isinstance(message, Told):
                     self._take_in(message.events)
                 elif isinstance(message, Published):
-                    self._keep(Snapshot(message.step, message.weights))
+                    self._keep(Snapshot(message.step, message.weights, message.epoch))
                 else:
                     ended = message
         except (EOFError, OSError):
@@ -196,7 +185,8 @@ class TrainingRun(ChildRun):
 
     Attributes:
         config: what is trained and how.
-        history: every BatchDone and EpochDone so far; only ever appended to. epochs: the EpochDones among them.
+        history: every BatchDone and EpochDone so far, in order; of a run of over MOST_BATCHES batches every second,
+            fourth ... BatchDone, so that it stays bounded. epochs: the EpochDones.
         state: waiting, running, paused, done, stopped or failed.
         error: why it failed, for a person to read, or None.
     """
@@ -207,48 +197,60 @@ class TrainingRun(ChildRun):
         self.data_set = data_set
         self.history: list[BatchDone | EpochDone]
         self.epochs: list[EpochDone] = []
-        self._latest: Snapshot | None = None
-        self._snapshots: list[Snapshot] = []
-        self._spacing = 1  # steps between snapshots
+        self._last_batch: BatchDone | None = None
+        self._batches = 0  # how many BatchDones are in the history
+        self._spacing = 1  # steps between them
+        self._along, self._ends_of_epochs = Series(), Series()
         self._model: tuple[int, nn.Module] | None = None
 
     def _take_in(self, events: Iterable[BatchDone | EpochDone]) -> None:
-        """Append what has happened."""
+        """Append what has happened, within bounds."""
         for event in events:
-            self.history.append(event)
             if isinstance(event, EpochDone):
                 self.epochs.append(event)
+                self.history.append(event)
+                continue
+            self._last_batch = event
+            if self._is_kept(event):
+                self.history.append(event)
+                self._batches += 1
+            if self._batches > MOST_BATCHES:
+                self._spacing *= 2
+                self.history = [event for event in self.history if self._is_kept(event)]
+                self._batches = len(self.history) - len(self.epochs)
+
+    def _is_kept(self, event: BatchDone | EpochDone) -> bool:
+        return isinstance(event, EpochDone) or (event.step - 1) % self._spacing == 0
 
     def _keep(self, snapshot: Snapshot) -> None:
-        """Keep the newest weights, and of the older ones some, evenly spread, within bounds."""
+        """Keep the newest weights, and some of the older ones."""
         with self._lock:
-            self._latest = snapshot
-            if self._snapshots and snapshot.step - self._snapshots[-1].step < self._spacing:
-                return
-            self._snapshots.append(snapshot)
-            most = max(2, min(MOST_SNAPSHOTS, LARGEST_SNAPSHOTS // len(snapshot.weights)))
-            while len(self._snapshots) > most:
-                self._snapshots = self._snapshots[::2]
-                self._spacing = max(1, 2 * self._spacing, snapshot.step // most)
+            self._along.add(snapshot)
+            if snapshot.epoch is not None:
+                self._ends_of_epochs.add(snapshot)
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:
         """Weights from along the way, the first from before step 1, the last the newest."""
         with self._lock:
-            kept = tuple(self._snapshots)
-            newest = (self._latest,) if self._latest and (not kept or kept[-1].step != self._latest.step) else ()
-            return kept + newest
+            return self._along.all
+
+    @property
+    def epoch_snapshots(self) -> tuple[Snapshot, ...]:
+        """Weights from the ends of epochs, the first from before step 1; of many epochs not all."""
+        with self._lock:
+            return self._ends_of_epochs.all
 
     @property
     def latest_step(self) -> int | None:
         """After how many steps the newest weights were published; None before the first have come."""
-        latest = self._latest
+        latest = self._along.newest
         return None if latest is None else latest.step
 
     @property
     def latest(self) -> tuple[int, nn.Module] | None:
         """The step of the newest weights and a frozen network with them, in eval mode; None before the first come."""
-        newest, known = self._latest, self._model
+        newest, known = self._along.newest, self._model
         if newest is None:
             return None
         if known is None or known[0] != newest.step:
@@ -267,11 +269,7 @@ class TrainingRun(ChildRun):
         Args:
             refill: such a copy that is no longer needed; takes the weights in, which is faster than a new one.
         """
-        if refill is None:
-            with torch.device("meta"):
-                refill = build_model(self.config.model, **self.config.model_options)
-        refill.load_state_dict(load_safetensors(snapshot.weights), assign=True)
-        return refill.eval().requires_grad_(False)
+        return model_at(self.config, snapshot, refill)
 
     @property
     def progress(self) -> float:
@@ -282,7 +280,7 @@ class TrainingRun(ChildRun):
     @property
     def last_batch(self) -> BatchDone | None:
         """The newest BatchDone."""
-        return next((event for event in self.history[-1:-3:-1] if isinstance(event, BatchDone)), None)
+        return self._last_batch
 
     @property
     def seconds_left(self) -> float | None:

@@ -27,7 +27,7 @@ from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
 from mnist_core.experiments import SILENT_MISTAKES, run_experiment
 from mnist_core.messages import Message, say
-from mnist_core.training import build_seeded_model, train
+from mnist_core.training import EpochDone, build_seeded_model, train
 
 EVENTS_EVERY = 0.1  # seconds
 WEIGHTS_EVERY = 0.25  # seconds; more for networks so large that sending them would slow the training
@@ -43,10 +43,11 @@ class Told:
 
 @dataclass(frozen=True)
 class Published:
-    """The weights after `step` steps, as safetensors."""
+    """The weights after `step` steps, as safetensors; `epoch` when that is the end of one, 0 the beginning."""
 
     step: int
     weights: bytes
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,13 @@ class Messenger:
         self._pipe = pipe
         self._model: nn.Module | None = None
         self._events: list[Any] = []
-        self._step = 0
+        self._step, self._sent_step = 0, -1
         self._events_due = self._weights_due = 0.0
 
     def publish(self, model: nn.Module) -> None:
         """Send this model's weights, now and again and again as its training goes on."""
         self._model = model
-        self.send_weights()
+        self.send_weights(epoch=0)
 
     def tell(self, event: Any) -> None:
         """Take note of an event, which is plain data, and send what is due."""
@@ -127,13 +128,16 @@ class Messenger:
         self._step = getattr(event, "step", self._step)
         if monotonic() >= self._events_due:
             self.send_events()
-        if monotonic() >= self._weights_due:
+        if isinstance(event, EpochDone):
+            self.send_weights(event.epoch)
+        elif monotonic() >= self._weights_due:
             self.send_weights()
 
     def send_all(self) -> None:
         """Send what there is, due or not, so that nothing is missing while the run rests or after its end."""
         self.send_events()
-        self.send_weights()
+        if self._sent_step != self._step:
+            self.send_weights()
 
     def send_events(self) -> None:
         """Send the events gathered so far."""
@@ -142,14 +146,19 @@ class Messenger:
             self._events.clear()
         self._events_due = monotonic() + EVENTS_EVERY
 
-    def send_weights(self) -> None:
-        """Send the weights, unless they have run away: the last sound ones are worth keeping."""
+    def send_weights(self, epoch: int | None = None) -> None:
+        """Send the weights, unless they have run away: the last sound ones are worth keeping.
+
+        Args:
+            epoch: which has just ended, if any; 0 before the first.
+        """
         if self._model is None:
             return
+        self._sent_step = self._step
         started = thread_time()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self._model.state_dict().items()}
         if all(bool(tensor.isfinite().all()) for tensor in state.values()):
-            self._pipe.send(Published(self._step, save_safetensors(state)))
+            self._pipe.send(Published(self._step, save_safetensors(state), epoch))
         self._weights_due = monotonic() + max(WEIGHTS_EVERY, 10 * (thread_time() - started))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mnist_core import BatchDone, EpochDone
-from mnist_core.curves import MOST_POINTS, batch_accuracies, batch_curve, observe, trailing_mean
+from mnist_core.curves import MOST_POINTS, batch_accuracies, batch_curve, observe, trailing_mean, training_seconds
 
 
 def batch(epoch: int, number: int, images: int, running_accuracy: float, loss: float = 1.0, batches: int = 3):
@@ -35,6 +37,19 @@ def test_the_accuracy_of_a_batch_is_what_it_adds_to_the_count() -> None:
 
 def test_no_batches_have_no_accuracies() -> None:
     assert len(batch_accuracies([])) == 0
+
+
+def test_of_thinned_batches_the_accuracy_is_that_of_all_since_the_one_before() -> None:
+    # Every second of 10 images each: 4, then 13 and 9 more of 20, then a new epoch, of which the first is missing.
+    batches = [batch(1, 1, 10, 0.4), batch(1, 3, 30, 13 / 30), batch(2, 2, 20, 0.9)]
+    assert batch_accuracies(batches) == pytest.approx([0.4, 9 / 20, 0.9])
+
+
+def test_seconds_go_on_from_epoch_to_epoch() -> None:
+    timed = [(1, 1, 1.0), (1, 2, 2.5), (2, 1, 0.5), (2, 3, 2.0), (3, 1, 1.0)]
+    batches = [dataclasses.replace(batch(number, at, at, 1.0), seconds=seconds) for number, at, seconds in timed]
+    assert training_seconds(batches).tolist() == [1.0, 2.5, 3.0, 4.5, 5.5]
+    assert len(training_seconds([])) == 0
 
 
 def test_a_trailing_mean_looks_back_only() -> None:

@@ -20,7 +20,8 @@ from torch import nn
 
 from mnist_core import BatchDone, Digits, EpochDone, TrainConfig, TrainingRun, evaluate, make_loader, train
 from mnist_core.devices import available_devices
-from mnist_core.runs import LARGEST_SNAPSHOTS, METHOD, MOST_SNAPSHOTS, Snapshot, death_reason
+from mnist_core.runs import METHOD, MOST_BATCHES, death_reason
+from mnist_core.snapshots import LARGEST_SNAPSHOTS, MOST_SNAPSHOTS, Snapshot
 from mnist_core.training import build_seeded_model
 from mnist_core.worker import training_threads
 
@@ -357,6 +358,69 @@ def test_large_snapshots_take_a_bounded_amount_of_memory() -> None:
         run._keep(Snapshot(step, large))
         assert sum(len(snapshot.weights) for snapshot in run.snapshots) <= LARGEST_SNAPSHOTS + len(large)
     assert run.latest_step == 199
+
+
+def test_every_epoch_s_weights_are_kept_from_before_the_first_on(finished) -> None:
+    ends = [event for event in finished.history if isinstance(event, EpochDone)]
+    assert [(one.epoch, one.step) for one in finished.epoch_snapshots] == [(0, 0), (1, 15), (2, 30)]
+    assert [end.step for end in ends] == [15, 30]
+    assert finished.epoch_snapshots[-1].weights == finished.snapshots[-1].weights
+
+
+def test_the_weights_of_an_epoch_read_the_test_images_as_it_says(finished, mnist_test) -> None:
+    for snapshot, end in zip(finished.epoch_snapshots[1:], finished.epochs, strict=True):
+        tested = evaluate(finished.model_at(snapshot), make_loader(mnist_test, 1000), "cpu")
+        assert tested.accuracy == pytest.approx(end.test_accuracy, abs=1e-4)
+
+
+def test_of_many_epochs_some_are_kept_evenly_spread() -> None:
+    run = TrainingRun(SHORT)
+    for epoch in range(1001):
+        run._keep(Snapshot(15 * epoch, b"weights", epoch))
+        run._keep(Snapshot(15 * epoch + 7, b"weights"))
+        assert len(run.epoch_snapshots) <= MOST_SNAPSHOTS + 1
+    epochs = [snapshot.epoch for snapshot in run.epoch_snapshots]
+    assert (epochs[0], epochs[-1]) == (0, 1000)
+    assert len(epochs) > MOST_SNAPSHOTS / 4
+    assert max(later - earlier for earlier, later in pairwise(epochs)) < 1000 / 4
+
+
+# --- the history of a long run
+
+
+def batches_done(epochs: int, batches: int) -> Iterator[BatchDone | EpochDone]:
+    for epoch in range(1, epochs + 1):
+        for batch in range(1, batches + 1):
+            yield BatchDone(
+                epoch=epoch, batch=batch, batches=batches, loss=1.0, running_loss=1.0, running_accuracy=0.5,
+                images=10 * batch, learning_rate=0.1, seconds=0.1 * batch,
+            )  # fmt: skip
+        yield EpochDone(
+            epoch=epoch, epochs=epochs, step=epoch * batches, train_loss=1.0, train_accuracy=0.5, test_loss=1.0,
+            test_accuracy=0.5, learning_rate=0.1, seconds=0.1 * batches, test_seconds=0.1, images_per_second=100.0,
+            stalled=False,
+        )  # fmt: skip
+
+
+def test_the_history_of_a_long_run_stays_bounded_and_spans_all_of_it() -> None:
+    run = TrainingRun(dataclasses.replace(SHORT, epochs=60))
+    for event in batches_done(60, 1000):
+        run._take_in([event])
+        assert len(run.history) <= MOST_BATCHES + 60
+    steps = [event.step for event in run.history if isinstance(event, BatchDone)]
+    assert steps[0] == 1
+    assert len({later - earlier for earlier, later in pairwise(steps)}) == 1
+    assert len(steps) > MOST_BATCHES / 3
+    assert [event for event in run.history if isinstance(event, EpochDone)] == run.epochs
+    assert len(run.epochs) == 60
+    assert run.last_batch.step == 60_000
+    assert run.progress == 1
+
+
+def test_the_history_of_a_run_of_usual_length_is_whole() -> None:
+    run, events = TrainingRun(dataclasses.replace(SHORT, epochs=10)), list(batches_done(10, 938))
+    run._take_in(events)
+    assert run.history == events
 
 
 # --- the process that starts a run
