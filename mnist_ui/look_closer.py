@@ -11,7 +11,7 @@ from mnist_core.messages import Message, say
 from mnist_ui import address
 from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
-from mnist_ui.lessons import break_loop, errors, layers, quiz, step, why
+from mnist_ui.lessons import break_loop, code, compare, errors, layers, quiz, step, why
 from mnist_ui.visitor import Visitor
 
 
@@ -67,6 +67,18 @@ LESSONS: dict[str, Lesson] = {
         ),
         break_loop.show,
         follows_experiment=True,
+    ),
+    "compare": Lesson(
+        say("Compare"),
+        say("Your last ten runs over each other: what the settings changed, and what did not matter."),
+        compare.show,
+        follows_drawing=True,
+        follows_run=True,
+    ),
+    "code": Lesson(
+        say("The code"),
+        say("The whole run as one plain PyTorch script: read it, copy it, run it anywhere."),
+        code.show,
     ),
     "quiz": Lesson(
         say("Quiz"),

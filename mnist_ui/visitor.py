@@ -23,6 +23,7 @@ from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink, Picture, ink_of
 from mnist_core.experiment_runs import ExperimentRun
 from mnist_core.links import Mended
+from mnist_core.recent_runs import RecentRuns
 from mnist_core.runs import ChildRun, warm_up
 from mnist_core.segmentation import cut_apart
 from mnist_ui.browser import Tab
@@ -75,7 +76,8 @@ class Visitor:
     last_sent: bytes = b""
     canvas_lost_at: int | None = None  # the last loss that was made good
     config: TrainConfig = field(default_factory=TrainConfig)
-    run: TrainingRun | None = None
+    run: TrainingRun | None = None  # the present one
+    recent_runs: RecentRuns = field(default_factory=RecentRuns)  # the last ones, the present one among them
     experiment: ExperimentRun | None = None
     answered_by: str = SHIPPED
     pen: str = "#ff9f1c"  # its colour, once digits are in colour
@@ -189,8 +191,19 @@ class Visitor:
         if wished and not self.is_training:
             self.run = TrainingRun(self.config)
             self.run.start()
+            self.recent_runs.add(self.run)
             self.answered_by = MINE
         self.ticking = self.is_training
+
+    def forget_run(self, number: int) -> None:
+        """Forget one of the last runs; the present one is then gone from all of the page.
+
+        Raises:
+            TrainingError: when it is going on.
+        """
+        forgotten = self.recent_runs.remove(number)
+        if forgotten is not None and forgotten.run is not None and forgotten.run is self.run:
+            self.run, self.answered_by = None, SHIPPED
 
     def answers_to(self, image: bytes) -> dict[int, NDArray[np.float32]]:
         """The answers (10,) by step that the present run's snapshots have given to this image; filled by who asks."""
