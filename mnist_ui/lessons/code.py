@@ -116,7 +116,7 @@ def show_phase(position: int, phase: Phase) -> None:
     show_code(phase.code, f"code_phase_{position}")
     functions = IN_PROJECT.get(position, ())
     if functions:
-        with st.expander(_("How this project does it")):
+        with st.expander(_("How this project does it"), key=f"code_expander_{position}"):
             for function in functions:
                 st.caption(Path(inspect.getfile(function)).relative_to(REPOSITORY).as_posix())
                 show_code(inspect.getsource(function), f"code_project_{function.__name__}")

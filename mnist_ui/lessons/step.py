@@ -43,7 +43,7 @@ EXPLAINED = {
         "begins again."
     ),
 }
-NOT_BEGUN = say("Nothing has been run yet. The marked line is the next; press **Run** to see what it does.")
+NOT_BEGUN = say("Nothing has been run yet. The marked line is the next; press the blue button to see what it does.")
 LEFT_OVER = say(
     "Another batch for the same network. Look at the gradients: the batch before has left them. Now see what "
     "`zero_grad` is for."
