@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mnist_core.experiments import EXPERIMENTS
+from mnist_core.lessons.experiments import EXPERIMENTS
 from mnist_ui import ICON, address, answer, browser, canvas, header, look_closer, progress, sidebar
 from mnist_ui.language import _
 from mnist_ui.visitor import current_visitor

@@ -6,6 +6,7 @@ import torch
 
 torch.set_num_threads(1)  # before any work: a child forked from a process with OpenMP threads would hang
 
+import mnist_core.lessons.experiment_runs  # noqa: E402, F401
 from mnist_core.errors import DigitPlaygroundError  # noqa: E402
 from mnist_core.worker import cached_digits  # noqa: E402
 

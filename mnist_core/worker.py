@@ -14,18 +14,14 @@ from multiprocessing.connection import Connection
 from time import monotonic, thread_time
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from mnist_core.comparisons import Material
 from mnist_core.config import TrainConfig
 from mnist_core.data import Digits, load_digits
 from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
-from mnist_core.experiments import SILENT_MISTAKES, run_experiment
 from mnist_core.messages import Message, say
 from mnist_core.training import EpochDone, build_seeded_model, train
 
@@ -169,16 +165,6 @@ def work(config: TrainConfig, data_set: str, pipe: Connection) -> None:
         model = build_seeded_model(config)
         messenger.publish(model)
         return train(model, cached_digits(data_set, "train"), config, test=cached_digits(data_set, "test"))
-
-    go_on(begin, pipe)
-
-
-def try_out(name: str, picture: NDArray[np.float32], seed: int, pipe: Connection) -> None:
-    """Run an experiment by name in this process and tell all of it; the entry function of an ExperimentRun."""
-
-    def begin(messenger: Messenger) -> Iterable[Any]:
-        material = Material(cached_digits("mnist", "train"), cached_digits("mnist", "test"), picture, seed)
-        return run_experiment(SILENT_MISTAKES[name], material)
 
     go_on(begin, pipe)
 

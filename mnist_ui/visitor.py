@@ -21,7 +21,7 @@ from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink, Picture, ink_of
-from mnist_core.experiment_runs import ExperimentRun
+from mnist_core.lessons.experiment_runs import ExperimentRun
 from mnist_core.links import Mended
 from mnist_core.recent_runs import RecentRuns
 from mnist_core.runs import ChildRun, warm_up

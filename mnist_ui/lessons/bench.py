@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 from mnist_core import Digits, TrainConfig, build_model, load_mnist
 from mnist_core.colour import digits_for
 from mnist_core.config import OPTIMIZERS
+from mnist_core.lessons.stepping import Stepper, trainable_copy
 from mnist_core.models import count_model_parameters, count_parameters
-from mnist_core.stepping import Stepper, trainable_copy
 from mnist_ui.visitor import SHIPPED, Visitor
 
 NAME = "step"

@@ -12,9 +12,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mnist_core.comparisons import BROKEN, RIGHT, Measured
 from mnist_core.curves import trailing_mean
-from mnist_core.diffs import ADDED, REMOVED, compare_sources
+from mnist_core.lessons.comparisons import BROKEN, RIGHT, Measured
+from mnist_core.lessons.diffs import ADDED, REMOVED, compare_sources
 from mnist_core.messages import say
 from mnist_ui.charts import BLUE, MOST_SPECIFICATIONS, ORANGE, Chart, Specification, round_up, written_out
 from mnist_ui.language import _

@@ -7,9 +7,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from mnist_core import prepare
-from mnist_core.experiment_runs import ExperimentRun
-from mnist_core.experiments import EXPERIMENTS, Experiment, in_percent
-from mnist_core.loud_mistakes import ERRORS, LoudMistake, meet
+from mnist_core.lessons.experiment_runs import ExperimentRun
+from mnist_core.lessons.experiments import EXPERIMENTS, Experiment, in_percent
+from mnist_core.lessons.loud_mistakes import ERRORS, LoudMistake, meet
 from mnist_core.runs import DONE
 from mnist_ui.canvas import test_digits
 from mnist_ui.choice import choose_one

@@ -12,7 +12,7 @@ import streamlit as st
 
 from mnist_core import TrainConfig
 from mnist_core.data import make_loader
-from mnist_core.export import FILE_NAME, Phase, export_script, script_phases
+from mnist_core.lessons.export import FILE_NAME, Phase, export_script, script_phases
 from mnist_core.training import evaluate, train_epoch
 from mnist_core.weights import load_weights, save_weights
 from mnist_core.worker import training_threads

@@ -9,7 +9,7 @@ import streamlit as st
 from torch import nn
 
 from mnist_core.errors import WeightsError
-from mnist_core.mistakes import Answers, SetReading, find_mistakes
+from mnist_core.lessons.mistakes import Answers, SetReading, find_mistakes
 from mnist_ui.canvas import test_digits_for
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _

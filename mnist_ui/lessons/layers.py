@@ -13,11 +13,11 @@ from torch import nn
 
 from mnist_core import Digits, load_mnist
 from mnist_core.colour import coloured
+from mnist_core.lessons.readouts import Readout, balanced, fit_readouts, inputs_of, nearness
+from mnist_core.lessons.tiles import tile
+from mnist_core.lessons.tracing import BETWEEN, Layer, Maps, call_both_ways, follow, trace
 from mnist_core.models import count_parameters, takes_colours
 from mnist_core.prediction import as_input
-from mnist_core.readouts import Readout, balanced, fit_readouts, inputs_of, nearness
-from mnist_core.tiles import tile
-from mnist_core.tracing import BETWEEN, Layer, Maps, call_both_ways, follow, trace
 from mnist_ui import film, heat
 from mnist_ui.canvas import test_digits
 from mnist_ui.language import _, number

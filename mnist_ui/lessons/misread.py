@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnist_core.data import Digits
 from mnist_core.drawing import Picture
-from mnist_core.mistakes import Answers
+from mnist_core.lessons.mistakes import Answers
 from mnist_ui import answer, colours, film
 from mnist_ui.canvas import test_digits
 from mnist_ui.language import _, _n

@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 from torch import nn
 
+from mnist_core.lessons.tiles import rows_of, tile, tile_box
+from mnist_core.lessons.tracing import BETWEEN, INPUT, Layer, Maps
 from mnist_core.messages import Message, say
-from mnist_core.tiles import rows_of, tile, tile_box
-from mnist_core.tracing import BETWEEN, INPUT, Layer, Maps
 from mnist_ui import film, heat
 from mnist_ui.answer import place_style
 from mnist_ui.language import _, number

@@ -7,7 +7,7 @@ from random import Random
 
 import streamlit as st
 
-from mnist_core.quiz import TOPICS, Question, ask
+from mnist_core.lessons.quiz import TOPICS, Question, ask
 from mnist_ui.language import _
 from mnist_ui.visitor import Visitor, widget_value
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from mnist_core.config import OPTIMIZERS
 from mnist_core.errors import WeightsError
+from mnist_core.lessons.stepping import Stepper, has_dropout, loss_now, measure_layers
 from mnist_core.messages import say
-from mnist_core.stepping import Stepper, has_dropout, loss_now, measure_layers
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _, number
 from mnist_ui.lessons import step_tables

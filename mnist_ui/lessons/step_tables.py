@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mnist_core.data import Digits
+from mnist_core.lessons.stepping import LayerNorms, Stepper, update_by_hand
 from mnist_core.messages import say
 from mnist_core.models import count_parameters
-from mnist_core.stepping import LayerNorms, Stepper, update_by_hand
 from mnist_ui import film
 from mnist_ui.language import _, number
 

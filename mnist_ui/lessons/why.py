@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 from torch import nn
 
-from mnist_core.attribution import METHODS, Attribution, Region, attribute
 from mnist_core.drawing import Picture
+from mnist_core.lessons.attribution import METHODS, Attribution, Region, attribute
 from mnist_ui import film, heat
 from mnist_ui.answer import percent, place_style
 from mnist_ui.choice import choose_one

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.comparisons import BROKEN, RIGHT, Measured
-from mnist_core.experiments import EXPERIMENTS, SILENT_MISTAKES
-from mnist_core.loud_mistakes import LOUD_MISTAKES, meet
+from mnist_core.lessons.comparisons import BROKEN, RIGHT, Measured
+from mnist_core.lessons.experiments import EXPERIMENTS, SILENT_MISTAKES
+from mnist_core.lessons.loud_mistakes import LOUD_MISTAKES, meet
 from mnist_core.runs import DONE, FAILED, STOPPED
 from mnist_ui.lessons.break_charts import MOST_POINTS, RUNAWAY, curve_points, curves_chart, diff_html, highest, lowest
 from mnist_ui.visitor import Drawing

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import RECIPES, TrainConfig, TrainingRun, train_step
-from mnist_core.export import export_script
+from mnist_core.lessons.export import export_script
 from mnist_core.training import evaluate, train_epoch
 from mnist_core.worker import training_threads
 from mnist_ui.lessons.code import promise

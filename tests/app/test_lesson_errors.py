@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core import classify, evaluate, load_mnist, load_model, make_loader
 from mnist_core.colour import coloured
 from mnist_core.errors import WeightsError
-from mnist_core.mistakes import SetReading, answers_from, find_mistakes, read_set
+from mnist_core.lessons.mistakes import SetReading, answers_from, find_mistakes, read_set
 from mnist_ui import film
 from mnist_ui.lessons.confusion import accuracy_html, blend, cell_row, confusion_chart, mixed_up
 from mnist_ui.visitor import MINE, SHIPPED, Visitor

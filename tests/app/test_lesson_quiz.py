@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.quiz import TOPICS
+from mnist_core.lessons.quiz import TOPICS
 from mnist_ui.lessons.quiz import QUESTIONS, Quiz
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from mnist_core import build_model, load_mnist, load_model, train_step
 from mnist_core.config import OPTIMIZERS, TrainConfig
 from mnist_core.data import normalize
-from mnist_core.stepping import Stepper, trainable_copy
+from mnist_core.lessons.stepping import Stepper, trainable_copy
 from mnist_ui.lessons import bench as benches
 from mnist_ui.lessons.bench import Bench
 from mnist_ui.lessons.step_tables import batch_html, describe, source_html

@@ -10,7 +10,7 @@ from opened_lesson import captions, open_lesson, seven
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import load_model, prepare
-from mnist_core.attribution import METHODS, attribute
+from mnist_core.lessons.attribution import METHODS, attribute
 from mnist_core.prediction import predict_logits
 from mnist_ui.visitor import Visitor
 

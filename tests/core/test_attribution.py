@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from mnist_core import MODELS, build_model, load_model, prepare
-from mnist_core.attribution import (
+from mnist_core.data import normalize
+from mnist_core.lessons.attribution import (
     METHODS,
     PATCH,
     added_ink,
@@ -19,7 +20,6 @@ from mnist_core.attribution import (
     places_along,
     strongest_box,
 )
-from mnist_core.data import normalize
 from mnist_core.prediction import predict_logits, predict_probabilities
 
 METHODS_WITH_PARTS = [name for name, method in METHODS.items() if method.has_parts]

@@ -7,9 +7,9 @@ import inspect
 import pytest
 
 from mnist_core import train_step
-from mnist_core.broken_steps import forgot_zero_grad
-from mnist_core.diffs import ADDED, REMOVED, SAME, compare_sources, source_lines
-from mnist_core.experiments import EXPERIMENTS
+from mnist_core.lessons.broken_steps import forgot_zero_grad
+from mnist_core.lessons.diffs import ADDED, REMOVED, SAME, compare_sources, source_lines
+from mnist_core.lessons.experiments import EXPERIMENTS
 
 
 def with_one_line() -> int:

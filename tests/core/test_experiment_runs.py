@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from mnist_core import Digits
-from mnist_core.comparisons import BROKEN, RIGHT, Found, Material, Measured
-from mnist_core.experiment_runs import ExperimentRun
-from mnist_core.experiments import SILENT_MISTAKES, run_experiment
+from mnist_core.lessons.comparisons import BROKEN, RIGHT, Found, Material, Measured
+from mnist_core.lessons.experiment_runs import ExperimentRun
+from mnist_core.lessons.experiments import SILENT_MISTAKES, run_experiment
 from mnist_core.worker import training_threads
 
 PATIENCE = 60  # seconds for what takes one; only a test that fails waits so long

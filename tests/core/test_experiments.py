@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from mnist_core import Digits, build_model, make_loader, train_step
-from mnist_core import broken_habits as habits
-from mnist_core import broken_steps as steps
-from mnist_core.comparisons import BROKEN, READINGS, RIGHT, Found, Material, Measured
 from mnist_core.data import normalize
-from mnist_core.experiments import EXPERIMENTS, SILENT_MISTAKES, in_percent, run_experiment
-from mnist_core.graph_memory import HeldForBackward
-from mnist_core.outcomes import (
+from mnist_core.lessons import broken_habits as habits
+from mnist_core.lessons import broken_steps as steps
+from mnist_core.lessons.comparisons import BROKEN, READINGS, RIGHT, Found, Material, Measured
+from mnist_core.lessons.experiments import EXPERIMENTS, SILENT_MISTAKES, in_percent, run_experiment
+from mnist_core.lessons.graph_memory import HeldForBackward
+from mnist_core.lessons.outcomes import (
     AS_WELL,
     FLAT,
     GROWS,

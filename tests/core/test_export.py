@@ -18,8 +18,8 @@ from mnist_core import MODELS, RECIPES, BatchDone, Digits, EpochDone, TrainConfi
 from mnist_core.augmentation import augment
 from mnist_core.config import LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES
 from mnist_core.data import normalize
-from mnist_core.excerpts import Excerpts, import_text, renamed
-from mnist_core.export import WEIGHTS_NAME, export_script, script_phases
+from mnist_core.lessons.excerpts import Excerpts, import_text, renamed
+from mnist_core.lessons.export import WEIGHTS_NAME, export_script, script_phases
 from mnist_core.models import ACTIVATIONS, check_model_options
 from mnist_core.nondigits import NO_DIGIT
 from mnist_core.pictures import read_picture

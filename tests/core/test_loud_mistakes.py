@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mnist_core.loud_mistakes import ERRORS, LOUD_MISTAKES, meet, other_device
+from mnist_core.lessons.loud_mistakes import ERRORS, LOUD_MISTAKES, meet, other_device
 
 RAISED = {
     "left_the_model_on_the_cpu": (RuntimeError, "device"),

@@ -14,7 +14,7 @@ from torch import nn
 from mnist_core import Digits, build_model, evaluate, load_model, make_loader, mistakes
 from mnist_core.colour import digits_for
 from mnist_core.data import normalize
-from mnist_core.mistakes import Answers, SetReading, answers_from, find_mistakes, read_set
+from mnist_core.lessons.mistakes import Answers, SetReading, answers_from, find_mistakes, read_set
 
 PATIENCE_SECONDS = 60
 

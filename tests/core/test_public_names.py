@@ -67,7 +67,7 @@ def test_importing_the_package_imports_neither_streamlit_nor_torchvision(run_pyt
 
 
 def test_no_module_of_the_core_mentions_streamlit_in_an_import() -> None:
-    for file in Path(mnist_core.__file__).parent.glob("*.py"):
+    for file in Path(mnist_core.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -13,10 +13,10 @@ from random import Random
 import pytest
 import torch
 
+from mnist_core.lessons.quiz import TOPICS, Question, ask
+from mnist_core.lessons.quiz.loop import ORDERS, learns
+from mnist_core.lessons.quiz.question import Choice, Draft, error_of, pose, result_of, settled
 from mnist_core.messages import say
-from mnist_core.quiz import TOPICS, Question, ask
-from mnist_core.quiz.loop import ORDERS, learns
-from mnist_core.quiz.question import Choice, Draft, error_of, pose, result_of, settled
 
 KINDS = [(topic, kind) for topic, about in TOPICS.items() for kind in about.kinds]
 SEEDS = range(40)
@@ -229,7 +229,7 @@ def test_the_right_order_of_a_step_is_the_one_that_learns_with_torch_s_own_optim
 
 def test_asking_imports_nothing_that_a_server_would_have_to_carry() -> None:
     code = (
-        "import sys; from random import Random; from mnist_core.quiz import TOPICS, ask;"
+        "import sys; from random import Random; from mnist_core.lessons.quiz import TOPICS, ask;"
         "ask(list(TOPICS), 40, Random(1)); print([name for name in ('torch._dynamo', 'triton') if name in sys.modules])"
     )
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

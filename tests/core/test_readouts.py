@@ -10,9 +10,9 @@ from torch import nn
 from mnist_core import MODELS, build_model, load_model
 from mnist_core.colour import coloured
 from mnist_core.data import normalize
+from mnist_core.lessons.readouts import Readout, balanced, fit_readouts, nearness
+from mnist_core.lessons.tracing import trace
 from mnist_core.prediction import as_input
-from mnist_core.readouts import Readout, balanced, fit_readouts, nearness
-from mnist_core.tracing import trace
 
 
 def test_so_many_of_each_digit_are_the_first_ones_with_memory_of_their_own(mnist_test) -> None:

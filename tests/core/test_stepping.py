@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from mnist_core import MODELS, build_model, load_model, train_step
 from mnist_core.config import OPTIMIZERS, TrainConfig
-from mnist_core.stepping import (
+from mnist_core.lessons.stepping import (
     Stepper,
     has_dropout,
     loss_now,

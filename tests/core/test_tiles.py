@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_core.tiles import rows_of, tile, tile_box
+from mnist_core.lessons.tiles import rows_of, tile, tile_box
 
 GAP = np.nan
 

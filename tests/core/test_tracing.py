@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_core import MODELS, build_model, load_model
+from mnist_core.lessons.tracing import BETWEEN, INPUT, call_both_ways, follow, listening, trace, twin
 from mnist_core.models import count_parameters
-from mnist_core.tracing import BETWEEN, INPUT, call_both_ways, follow, listening, trace, twin
 
 NETWORKS = [
     *[(name, {}) for name in MODELS],

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from random import Random
 
-from mnist_core.quiz.forward import FORWARD
-from mnist_core.quiz.loop import LOOP
-from mnist_core.quiz.loss import LOSS
-from mnist_core.quiz.measuring import MEASURING
-from mnist_core.quiz.modes import MODES
-from mnist_core.quiz.networks import NETWORKS
-from mnist_core.quiz.question import Choice, Kind, Question, Topic, pose
+from mnist_core.lessons.quiz.forward import FORWARD
+from mnist_core.lessons.quiz.loop import LOOP
+from mnist_core.lessons.quiz.loss import LOSS
+from mnist_core.lessons.quiz.measuring import MEASURING
+from mnist_core.lessons.quiz.modes import MODES
+from mnist_core.lessons.quiz.networks import NETWORKS
+from mnist_core.lessons.quiz.question import Choice, Kind, Question, Topic, pose
 
 __all__ = ["TOPICS", "Choice", "Question", "Topic", "ask"]
 

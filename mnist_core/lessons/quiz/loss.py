@@ -7,8 +7,8 @@ from random import Random
 
 import torch
 
+from mnist_core.lessons.quiz.question import Choice, Draft, Topic, code_text, number, result_of, settled
 from mnist_core.messages import say
-from mnist_core.quiz.question import Choice, Draft, Topic, code_text, number, result_of, settled
 
 
 def softmax_of_equals(chance: Random) -> Draft:

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mnist_core.broken_habits import Loader, choose_learning_rate, load_digits_with_their_labels
 from mnist_core.config import TrainConfig
 from mnist_core.data import Digits, make_loader
-from mnist_core.graph_memory import HeldForBackward
+from mnist_core.lessons.broken_habits import Loader, choose_learning_rate, load_digits_with_their_labels
+from mnist_core.lessons.graph_memory import HeldForBackward
 from mnist_core.prediction import as_input
 from mnist_core.training import Evaluation, build_seeded_model, evaluate, train_step
 

@@ -10,8 +10,18 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mnist_core.lessons.quiz.question import (
+    Choice,
+    Draft,
+    Topic,
+    code_text,
+    error_of,
+    number,
+    result_of,
+    settled,
+    source_of,
+)
 from mnist_core.messages import say
-from mnist_core.quiz.question import Choice, Draft, Topic, code_text, error_of, number, result_of, settled, source_of
 from mnist_core.training import train_step
 
 ORDERS = {  # the lines of a step, wrongly put

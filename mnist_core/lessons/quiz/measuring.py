@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mnist_core.data import load_mnist
+from mnist_core.lessons.quiz.question import Choice, Draft, Topic, number, percent, result_of, settled, source_of
 from mnist_core.messages import Message, say
 from mnist_core.models import MLP
-from mnist_core.quiz.question import Choice, Draft, Topic, number, percent, result_of, settled, source_of
 from mnist_core.training import evaluate
 
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.comparisons import BROKEN, RIGHT, Found, Measured
+from mnist_core.lessons.comparisons import BROKEN, RIGHT, Found, Material, Measured
+from mnist_core.lessons.experiments import SILENT_MISTAKES, run_experiment
 from mnist_core.runs import ChildRun
-from mnist_core.worker import try_out
+from mnist_core.worker import Messenger, cached_digits, go_on
+
+
+def try_out(name: str, picture: NDArray[np.float32], seed: int, pipe: Connection) -> None:
+    """Run an experiment by name in this process and tell all of it; the entry function of an ExperimentRun."""
+
+    def begin(messenger: Messenger) -> Iterable[Any]:
+        material = Material(cached_digits("mnist", "train"), cached_digits("mnist", "test"), picture, seed)
+        return run_experiment(SILENT_MISTAKES[name], material)
+
+    go_on(begin, pipe)
 
 
 class ExperimentRun(ChildRun):

@@ -16,7 +16,7 @@ from mnist_core.colour import coloured
 from mnist_core.config import CHANGES, TrainConfig
 from mnist_core.data import Digits, normalize, stacked
 from mnist_core.devices import computes_bfloat16
-from mnist_core.excerpts import Excerpts, import_text
+from mnist_core.lessons.excerpts import Excerpts, import_text
 from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, MODELS, model_options
 from mnist_core.nondigits import make_non_digits

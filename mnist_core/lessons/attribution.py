@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from mnist_core.data import normalize
 from mnist_core.drawing import Pixels
+from mnist_core.lessons.tracing import as_numbers, twin
 from mnist_core.messages import Message, say
 from mnist_core.models import takes_colours
 from mnist_core.prediction import as_input
-from mnist_core.tracing import as_numbers, twin
 
 Score = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> (N,), higher for what speaks more for a digit
 Measure = Callable[

@@ -7,9 +7,19 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
+from mnist_core.lessons.quiz.question import (
+    Choice,
+    Draft,
+    Topic,
+    code_text,
+    error_of,
+    number,
+    result_of,
+    settled,
+    source_of,
+)
 from mnist_core.messages import say
 from mnist_core.models import MLP
-from mnist_core.quiz.question import Choice, Draft, Topic, code_text, error_of, number, result_of, settled, source_of
 
 # What is shown and tried. Each is wrong, or odd, in the way that its question is about.
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mnist_core import broken_habits, broken_steps, comparisons
-from mnist_core.comparisons import Facts, Findings, Material
-from mnist_core.loud_mistakes import LOUD_MISTAKES, LoudMistake
+from mnist_core.lessons import broken_habits, broken_steps, comparisons
+from mnist_core.lessons.comparisons import Facts, Findings, Material
+from mnist_core.lessons.loud_mistakes import LOUD_MISTAKES, LoudMistake
+from mnist_core.lessons.outcomes import LEARNING, MEMORY, READING, READING_ALL_DIGITS, SCORE, Comparison
 from mnist_core.messages import Message, say
-from mnist_core.outcomes import LEARNING, MEMORY, READING, READING_ALL_DIGITS, SCORE, Comparison
 from mnist_core.training import train_step
 
 

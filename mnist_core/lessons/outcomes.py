@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mnist_core import comparisons
-from mnist_core.comparisons import Facts, Findings, Material
+from mnist_core.lessons import comparisons
+from mnist_core.lessons.comparisons import Facts, Findings, Material
 from mnist_core.messages import Message, say
 
 AS_WELL, WORSE, NOTHING, RUNS_AWAY = "as well", "worse", "nothing", "runs away"

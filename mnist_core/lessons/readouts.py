@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_core.data import Digits
+from mnist_core.lessons.tracing import Maps, follow
 from mnist_core.prediction import as_input
-from mnist_core.tracing import Maps, follow
 
 IMAGES_AT_ONCE = 50  # bounds the memory that the features of many images take
 

@@ -7,8 +7,8 @@ from random import Random
 import torch
 from torch import nn
 
+from mnist_core.lessons.quiz.question import Choice, Draft, Topic, code_text, number, result_of, settled, source_of
 from mnist_core.messages import say
-from mnist_core.quiz.question import Choice, Draft, Topic, code_text, number, result_of, settled, source_of
 from mnist_core.training import evaluation_mode
 
 

@@ -7,8 +7,8 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
+from mnist_core.lessons.quiz.question import Choice, Draft, Topic, code_text, error_of, result_of, settled, source_of
 from mnist_core.messages import say
-from mnist_core.quiz.question import Choice, Draft, Topic, code_text, error_of, result_of, settled, source_of
 
 
 class Misspelt(nn.Module):

@@ -1,0 +1,1 @@
+"""The arithmetic of the lessons under "Look closer"; nothing outside of them needs it."""
