@@ -5,7 +5,7 @@ import streamlit as st
 from mnist_core.lessons.experiments import EXPERIMENTS
 from mnist_ui import ICON, address, answer, browser, canvas, header, look_closer, progress, sidebar
 from mnist_ui.language import _
-from mnist_ui.visitor import current_visitor
+from mnist_ui.visitors import current_visitor
 
 st.set_page_config(page_title=_("Digit playground"), page_icon=ICON, layout="wide")
 visitor = current_visitor(browser.tab())

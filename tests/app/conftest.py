@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_core.runs import ChildRun
-from mnist_ui import visitor as visitors_module
+from mnist_ui import visitors as visitors_module
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PATIENCE_SECONDS = 60.0  # with what takes a second on an idle machine

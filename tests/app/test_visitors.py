@@ -10,9 +10,10 @@ import pytest
 from mnist_core import TrainConfig, TrainingRun
 from mnist_core.runs import STOPPED, WAITING
 from mnist_ui import browser
-from mnist_ui import visitor as visitor_module
+from mnist_ui import visitors as visitors_module
 from mnist_ui.browser import Tab
-from mnist_ui.visitor import MOST_UNDO, TICK_SECONDS, Drawing, Visitor, Visitors
+from mnist_ui.visitor import MOST_UNDO, TICK_SECONDS, Drawing, Visitor, shipped_model
+from mnist_ui.visitors import Visitors
 
 TAB = "0123456789abcdef" * 2
 
@@ -117,7 +118,7 @@ def test_answers_are_kept_for_one_run_and_one_drawing() -> None:
 
 def test_without_a_network_of_their_own_the_shipped_one_answers() -> None:
     visitor = Visitor(answered_by="mine", run=TrainingRun(TrainConfig()))
-    assert visitor.answering_model() == ("shipped", 0, visitor_module.shipped_model())
+    assert visitor.answering_model() == ("shipped", 0, shipped_model())
 
 
 # A page that goes, and comes back.
@@ -144,7 +145,7 @@ def test_a_reload_finds_everything_as_it_was(connected) -> None:
 def test_a_reload_is_recognised_though_the_old_page_is_a_moment_in_going(connected, monkeypatch) -> None:
     visitors = Visitors()
     first = arrive(visitors, connected, "first")
-    monkeypatch.setattr(visitor_module, "sleep", lambda seconds: connected.discard("first"))
+    monkeypatch.setattr(visitors_module, "sleep", lambda seconds: connected.discard("first"))
     assert arrive(visitors, connected, "second") is first
 
 
@@ -167,7 +168,7 @@ def test_another_tab_is_somebody_else(connected) -> None:
 
 
 def test_a_run_ends_when_its_page_has_been_gone_for_the_grace_time(connected, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(visitor_module, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(visitors_module, "GRACE_SECONDS", 0.1)
     visitors = Visitors()
     stays, leaves = (Visitor(session_id=name, run=TrainingRun(TrainConfig())) for name in ("stays", "leaves"))
     connected.add("stays")
@@ -178,7 +179,7 @@ def test_a_run_ends_when_its_page_has_been_gone_for_the_grace_time(connected, mo
 
 
 def test_an_experiment_ends_with_its_page_too(connected, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(visitor_module, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(visitors_module, "GRACE_SECONDS", 0.1)
     leaves = Visitor(session_id="leaves", run=TrainingRun(TrainConfig()))
     leaves.try_out("evaluated_on_training_images", np.zeros((28, 28), np.float32), 0)
     assert leaves.is_experimenting
@@ -215,8 +216,8 @@ def test_a_run_goes_on_through_a_short_absence(connected, wait_until) -> None:
 
 
 def test_who_stays_away_is_forgotten(connected, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(visitor_module, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(visitor_module, "KEPT_SECONDS", 0.2)
+    monkeypatch.setattr(visitors_module, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(visitors_module, "KEPT_SECONDS", 0.2)
     visitors = Visitors()
     connected.add("stays")
     leaves, stays = Visitor(session_id="leaves"), Visitor(session_id="stays")

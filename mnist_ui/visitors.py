@@ -1,0 +1,117 @@
+"""All who are here: whose page is being drawn, who comes back after a reload, and what happens when somebody leaves."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+from time import monotonic, sleep
+
+import streamlit as st
+import torch
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from mnist_core.runs import warm_up
+from mnist_ui.browser import Tab
+from mnist_ui.server_log import leave_out_closed_pages
+from mnist_ui.visitor import Visitor, set_widget_value, widget_value, write_settings
+
+LOGGER = logging.getLogger(__name__)
+GRACE_SECONDS = float(os.environ.get("DIGIT_PLAYGROUND_GRACE_SECONDS", "30"))  # a run goes on without its page
+KEPT_SECONDS = 600.0  # a drawing and a finished run wait for a reload
+VISITOR_KEY = "visitor"
+
+
+class Visitors:
+    """All who are here, or were a moment ago; a thread ends the runs of those who have left."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[Visitor] = []
+        threading.Thread(target=self._watch, name="visitors", daemon=True).start()
+
+    def welcome(self, visitor: Visitor) -> None:
+        """Take note of a new visitor."""
+        with self._lock:
+            self._all.append(visitor)
+
+    def come_back(self, tab: str, newcomer: Visitor) -> Visitor:
+        """Whoever was in this tab before its reload, or the newcomer when nobody was."""
+        for _ in range(20):  # the page before the reload may be a moment in going
+            with self._lock:
+                before = next((one for one in self._all if one.tab == tab and one is not newcomer), None)
+                if before is None:
+                    newcomer.tab = tab
+                    return newcomer
+                if before.session_id == newcomer.session_id or not is_here(before):
+                    before.session_id, before.gone_since = newcomer.session_id, None
+                    before.has_come_back = before.link_is_read = False
+                    if newcomer in self._all:
+                        self._all.remove(newcomer)
+                    before.refill()
+                    return before
+            sleep(0.05)
+        return newcomer  # a duplicated tab has its original's name: somebody else
+
+    def _watch(self) -> None:
+        while True:
+            sleep(1)
+            with self._lock:
+                everyone = list(self._all)
+            for visitor in everyone:
+                try:
+                    self._look_after(visitor)
+                except Exception:  # one visitor's trouble must not keep the others from being looked after
+                    LOGGER.exception("A visitor could not be looked after")
+
+    def _look_after(self, visitor: Visitor) -> None:
+        if is_here(visitor):
+            visitor.gone_since = None
+            return
+        visitor.gone_since = visitor.gone_since or monotonic()
+        gone_seconds = monotonic() - visitor.gone_since
+        if gone_seconds > GRACE_SECONDS:
+            for run in visitor.runs:
+                run.stop()
+        if gone_seconds > max(KEPT_SECONDS, GRACE_SECONDS):
+            with self._lock:
+                self._all.remove(visitor)
+
+
+def is_here(visitor: Visitor) -> bool:
+    """Whether the visitor's page is connected."""
+    return not runtime.exists() or runtime.get_instance().is_active_session(visitor.session_id)
+
+
+@st.cache_resource(show_spinner=False)
+def all_visitors() -> Visitors:
+    """The one list of visitors of this server; with it starts the process that runs are forked from."""
+    # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
+    torch.set_num_threads(1)
+    leave_out_closed_pages()
+    warm_up()
+    # After every script run Streamlit collects garbage, 0.2 s in which nothing is sent: what has been imported is none.
+    gc.collect()
+    gc.freeze()
+    return Visitors()
+
+
+def current_visitor(tab: Tab) -> Visitor:
+    """The visitor whose page is being drawn in this browser tab; after a reload, with what they had before."""
+    visitor: Visitor | None = widget_value(VISITOR_KEY)
+    if visitor is None:
+        context = get_script_run_ctx()
+        visitor = Visitor(session_id=context.session_id if context else "")
+        set_widget_value(VISITOR_KEY, visitor)
+        all_visitors().welcome(visitor)
+    if tab.name and not visitor.has_come_back:
+        # Streamlit may break off at any use of session_state and begin anew: all of this can be done twice.
+        visitor = all_visitors().come_back(tab.name, visitor)
+        set_widget_value(VISITOR_KEY, visitor)
+        write_settings(visitor.settings)
+        visitor.has_come_back = True
+    visitor.refill_if_lost(tab.canvas_lost_at)
+    visitor.drawing_in_lesson = visitor.answerer_in_lesson = None
+    return visitor
