@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_core import Digits, build_model, evaluate, load_model, make_loader, mistakes
+from mnist_core import Digits, build_model, evaluate, load_model, make_loader
 from mnist_core.colour import digits_for
 from mnist_core.data import normalize
+from mnist_core.lessons import mistakes
 from mnist_core.lessons.mistakes import Answers, SetReading, answers_from, find_mistakes, read_set
 
 PATIENCE_SECONDS = 60
