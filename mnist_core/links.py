@@ -31,7 +31,8 @@ SWITCHED = {"yes": True, "no": False, "true": True, "false": False, "on": True, 
 NO_NUMBERS = "none"  # how a list without any is written
 DECIMALS = 6
 QUOTED = 100  # characters of a query that are kept to tell what was wrong with it
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+# No digit can be matched in two ways: of a text of any length it is seen in one pass that it is no number.
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 Read = Callable[[str], Any]  # a text of a query -> the nearest value that there is; ValueError when it says nothing
 

@@ -137,6 +137,7 @@ def test_another_model_starts_with_its_own_options_as_on_the_page() -> None:
         ("epochs=2.6", {"epochs": 3}, [Mended("epochs", "2.6", "3")]),
         ("epochs=1e400", {"epochs": 1000}, [Mended("epochs", "1e400", "1000")]),
         ("epochs=" + "9" * 400, {"epochs": 1000}, [Mended("epochs", "9" * 100, "1000")]),
+        ("epochs=" + "1" * 100_000 + "x", {}, [Mended("epochs", "1" * 100, "1")]),
         ("epochs=nan", {}, [Mended("epochs", "nan", "1")]),
         ("epochs=٥", {}, [Mended("epochs", "٥", "1")]),
         ("epochs=", {}, [Mended("epochs", "", "1")]),
