@@ -144,7 +144,7 @@ def show_newer(visitor: Visitor, bench: Bench) -> None:
     _name, steps, _model = visitor.answering_model()
     if steps != bench.steps:
         words = _("Copy it again, now at step {step:,}", step=steps)
-        st.button(words, icon=":material/refresh:", key="step_newer", on_click=visitor.notes.pop, args=(NAME,))
+        st.button(words, icon=":material/refresh:", key="step_newer", on_click=visitor.notes.pop, args=(NAME, None))
 
 
 def show_batch(bench: Bench) -> None:
