@@ -87,11 +87,18 @@ def show_readings(visitor: Visitor, runs: Sequence[RecentRun]) -> None:
         rows.append(
             {
                 _("Run"): labels[one.number],
-                _("Answer"): _("its weights were too large to keep") if prediction is None else _(prediction.verdict),
+                _("Answer"): why_no_answer(one) if prediction is None else _(prediction.verdict),
                 _("Confidence"): percent(prediction.confidence) if prediction and prediction.digit is not None else "",
             }
         )
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="compare_readings")
+
+
+def why_no_answer(one: RecentRun) -> str:
+    """Why a run has no weights to read with, in words."""
+    if not one.is_over:
+        return _("Starting ...")
+    return _("its weights were too large to keep") if one.summary.last_step else _("No step was made.")
 
 
 def answer(visitor: Visitor, one: RecentRun, snapshot: Snapshot) -> Prediction:

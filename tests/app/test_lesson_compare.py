@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core import BatchDone, EpochDone, TrainConfig, TrainingRun
 from mnist_core.curves import MOST_POINTS
 from mnist_core.recent_runs import MOST_RUNS
-from mnist_core.runs import DONE, RUNNING
+from mnist_core.runs import DONE, FAILED, RUNNING, WAITING
 from mnist_core.snapshots import Snapshot
 from mnist_core.training import build_seeded_model
 from mnist_ui.lessons import compare, run_table
@@ -136,6 +136,18 @@ def test_each_reads_the_drawing(visitor) -> None:
     readings = show(visitor).dataframe[1].value
     assert readings["Answer"].tolist() == ["a 2", "a 2"]  # as after the last epoch
     assert readings["Confidence"].tolist() == ["> 99 %", "> 99 %"]
+
+
+def test_of_a_run_without_weights_it_says_why_there_are_none(visitor) -> None:
+    add_run(visitor)
+    for state in (FAILED, WAITING):
+        run = TrainingRun(SMALL)
+        run.state = state
+        visitor.recent_runs.add(run)
+    while visitor.recent_runs.find(1).summary.snapshots:
+        visitor.recent_runs.find(1).shrink()
+    answers = show(visitor).dataframe[1].value["Answer"].tolist()
+    assert answers == ["Starting ...", "No step was made.", "its weights were too large to keep"]
 
 
 def test_without_a_drawing_it_says_so(visitor) -> None:
