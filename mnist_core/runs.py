@@ -19,7 +19,7 @@ from mnist_core.config import TrainConfig
 from mnist_core.messages import Message, say
 from mnist_core.snapshots import Series, Snapshot, model_at
 from mnist_core.training import BatchDone, EpochDone
-from mnist_core.worker import Ended, Published, Told, work
+from mnist_core.worker import Ended, Told, work
 
 WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
 DONE, STOPPED, FAILED = "done", "stopped", "failed"
@@ -140,8 +140,8 @@ class ChildRun:
                 message = self._pipe.recv()
                 if isinstance(message, Told):
                     self._take_in(message.events)
-                elif isinstance(message, Published):
-                    self._keep(Snapshot(message.step, message.weights, message.epoch))
+                elif isinstance(message, Snapshot):
+                    self._keep(message)
                 else:
                     ended = message
         except (EOFError, OSError):

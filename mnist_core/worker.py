@@ -23,6 +23,7 @@ from mnist_core.data import Digits, load_digits
 from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
 from mnist_core.messages import Message, say
+from mnist_core.snapshots import Snapshot
 from mnist_core.training import EpochDone, build_seeded_model, train
 
 EVENTS_EVERY = 0.1  # seconds
@@ -35,15 +36,6 @@ class Told:
     """What has happened since the last message."""
 
     events: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Published:
-    """The weights after `step` steps, as safetensors; `epoch` when that is the end of one, 0 the beginning."""
-
-    step: int
-    weights: bytes
-    epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +146,7 @@ class Messenger:
         started = thread_time()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self._model.state_dict().items()}
         if all(bool(tensor.isfinite().all()) for tensor in state.values()):
-            self._pipe.send(Published(self._step, save_safetensors(state), epoch))
+            self._pipe.send(Snapshot(self._step, save_safetensors(state), epoch))
         self._weights_due = monotonic() + max(WEIGHTS_EVERY, 10 * (thread_time() - started))
 
 
