@@ -38,10 +38,15 @@ def batch_curve(history: Iterable[BatchDone | EpochDone]) -> BatchCurve:
     loss = np.array([event.loss for event in batches])
     accuracy = batch_accuracies(batches)
     width = max(1, len(batches) // 40)
-    chosen = np.unique(np.linspace(0, len(batches) - 1, min(len(batches), MOST_POINTS)).round().astype(int))
+    chosen = spread(len(batches), MOST_POINTS)
     steps = np.array([batches[at].step for at in chosen], float)
     smoothed, accuracy = trailing_mean(loss, width)[chosen], trailing_mean(accuracy, width)[chosen]
     return BatchCurve(steps, loss[chosen], smoothed, accuracy, training_seconds(batches)[chosen])
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` of the places 0..count - 1, evenly spread, first and last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def batch_accuracies(batches: Sequence[BatchDone]) -> Numbers:

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_core.config import TrainConfig
 from mnist_core.curves import Numbers, batch_curve
@@ -95,11 +94,6 @@ def summarize(run: TrainingRun) -> RunSummary:
         loss=curve.smoothed,
         snapshots=ends + newest,
     )
-
-
-def spread(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` of the places 0..count - 1, evenly spread, first and last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:

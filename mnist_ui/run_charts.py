@@ -10,8 +10,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mnist_core.curves import MOST_POINTS, Numbers
-from mnist_core.summaries import RunSummary, spread
+from mnist_core.curves import MOST_POINTS, Numbers, spread
+from mnist_core.summaries import RunSummary
 from mnist_ui.charts import HEIGHT, MOST_SPECIFICATIONS, Chart, Specification, round_up, written_out
 from mnist_ui.language import _
 

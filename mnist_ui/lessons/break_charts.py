@@ -12,7 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mnist_core.curves import trailing_mean
+from mnist_core.curves import spread, trailing_mean
 from mnist_core.lessons.comparisons import BROKEN, RIGHT, Measured
 from mnist_core.lessons.diffs import ADDED, REMOVED, compare_sources
 from mnist_core.messages import say
@@ -97,6 +97,7 @@ def curve_points(points: Sequence[Measured], name: str, of_shares: bool, noisy: 
     heights = np.nan_to_num(values, nan=ceiling, posinf=ceiling).clip(0, ceiling)
     if noisy:
         heights = trailing_mean(heights, max(1, len(heights) // 40))
-    chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).round().astype(int))
-    rows = [(points[at].step, f"{values[at]:.4g}", heights[at], name) for at in chosen]
+    rows = [
+        (points[at].step, f"{values[at]:.4g}", heights[at], name) for at in spread(len(points), MOST_POINTS).tolist()
+    ]
     return pd.DataFrame(rows, columns=["step", "value", "height", "side"])

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from mnist_core import BatchDone, EpochDone
-from mnist_core.curves import MOST_POINTS, batch_accuracies, batch_curve, observe, trailing_mean, training_seconds
+from mnist_core.curves import (
+    MOST_POINTS,
+    batch_accuracies,
+    batch_curve,
+    observe,
+    spread,
+    trailing_mean,
+    training_seconds,
+)
 
 
 def batch(epoch: int, number: int, images: int, running_accuracy: float, loss: float = 1.0, batches: int = 3):
@@ -33,6 +41,15 @@ def test_the_accuracy_of_a_batch_is_what_it_adds_to_the_count() -> None:
     # Of 10, 10 and 5 images 4, 9 and 5 were right: 4 of 10, 13 of 20, 18 of 25 since the epoch began; then a new one.
     batches = [batch(1, 1, 10, 0.4), batch(1, 2, 20, 0.65), batch(1, 3, 25, 0.72), batch(2, 1, 10, 0.9)]
     assert batch_accuracies(batches) == pytest.approx([0.4, 0.9, 1.0, 0.9])
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (6, 5), (1000, 30)])
+def test_spread_places_hold_first_and_last(count: int, most: int) -> None:
+    places = spread(count, most)
+    assert len(places) == min(count, most)
+    if count:
+        assert (places[0], places[-1]) == (0, count - 1)
+    assert (np.diff(places) > 0).all()
 
 
 def test_no_batches_have_no_accuracies() -> None:

@@ -8,7 +8,6 @@ import io
 import json
 import weakref
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -29,7 +28,6 @@ from mnist_core.summaries import (
     runs_csv,
     runs_json,
     settings_of,
-    spread,
     summarize,
 )
 from mnist_core.training import build_seeded_model
@@ -116,15 +114,6 @@ def test_a_network_is_made_of_a_snapshot_again() -> None:
     assert torch.equal(again(images), model.eval()(images))
     assert not again.training
     assert not any(weights.requires_grad for weights in again.parameters())
-
-
-@pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (6, 5), (1000, 30)])
-def test_spread_places_hold_first_and_last(count: int, most: int) -> None:
-    places = spread(count, most)
-    assert len(places) == min(count, most)
-    if count:
-        assert (places[0], places[-1]) == (0, count - 1)
-    assert (np.diff(places) > 0).all()
 
 
 # --- what sets runs apart
