@@ -11,6 +11,7 @@ from mnist_core.lessons.experiment_runs import ExperimentRun
 from mnist_core.lessons.experiments import EXPERIMENTS, Experiment, in_percent
 from mnist_core.lessons.loud_mistakes import ERRORS, LoudMistake, meet
 from mnist_core.runs import DONE
+from mnist_ui.address import EXPERIMENT_KEY
 from mnist_ui.canvas import test_digits
 from mnist_ui.choice import choose_one
 from mnist_ui.film import data_url
@@ -18,7 +19,6 @@ from mnist_ui.language import _
 from mnist_ui.lessons.break_charts import curves_chart, diff_html
 from mnist_ui.visitor import Visitor, set_widget_value, widget_value
 
-CHOICE_KEY = "break_experiment"
 NOTE = "break"  # in visitor.notes: {"name": the experiment that was tried, "guess": what its visitor guessed}
 
 
@@ -44,9 +44,9 @@ def show(visitor: Visitor) -> None:
 
 def choose(visitor: Visitor) -> str:
     """The list of mistakes, and the name of the chosen one; after an absence it is the one that was last tried."""
-    if widget_value(CHOICE_KEY) not in EXPERIMENTS:
-        set_widget_value(CHOICE_KEY, visitor.notes.get(NOTE, {}).get("name", next(iter(EXPERIMENTS))))
-    return choose_one(_("What goes wrong"), list(EXPERIMENTS), format_func=title, key=CHOICE_KEY)
+    if widget_value(EXPERIMENT_KEY) not in EXPERIMENTS:
+        set_widget_value(EXPERIMENT_KEY, visitor.notes.get(NOTE, {}).get("name", next(iter(EXPERIMENTS))))
+    return choose_one(_("What goes wrong"), list(EXPERIMENTS), format_func=title, key=EXPERIMENT_KEY)
 
 
 def title(name: str) -> str:

@@ -12,10 +12,10 @@ from mnist_ui.choice import choose_one
 from mnist_ui.language import _, number
 from mnist_ui.lessons import step_tables
 from mnist_ui.lessons.bench import ANSWERING, BATCH_SIZE, LARGEST, NAME, UNTRAINED, Bench, find_bench, get_ready
+from mnist_ui.sidebar import OPTIMIZER_NAMES
 from mnist_ui.visitor import SHIPPED, Visitor, set_widget_value, widget_value
 
 NETWORKS = {ANSWERING: say("The one that answers"), UNTRAINED: say("An untrained one")}
-OPTIMIZER_NAMES = {"sgd": "SGD", "momentum": say("SGD with momentum"), "adam": "Adam", "adamw": "AdamW"}
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FIRST_CHOICES = {"step_network": ANSWERING, "step_optimizer": "sgd", "step_rate": 0.01}
 
