@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 from torch import nn
 
-from mnist_core.errors import WeightsError
 from mnist_core.lessons.mistakes import Answers, SetReading, find_mistakes
 from mnist_ui.canvas import test_digits_for
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import misread
 from mnist_ui.lessons.confusion import accuracy_html, confusion_chart, mixed_up
+from mnist_ui.lessons.subject import answering_network
 from mnist_ui.visitor import MINE, TICK_SECONDS, Visitor, set_widget_value, shipped_model, widget_value
 
 NAME = "errors"
@@ -104,16 +104,14 @@ def chosen_cells(selection: Any) -> list[tuple[int, int]]:
 
 def show(visitor: Visitor) -> None:
     """The lesson: who has read the test set and how well, the map, and the images of what is chosen there."""
-    try:
-        _name, step, model = visitor.answering_model()
-    except WeightsError as error:
-        st.error(_("No network can answer. {error}", error=error.message))
+    answering = answering_network(visitor)
+    if answering is None:
         return
     look = visitor.notes.setdefault(NAME, Look())
-    network = answering_run(visitor)
+    network = run_of(visitor, answering.name)
     if look.network is not network or (look.shown is None and look.awaited is None):
         look.shown = None
-        look.read(network, step, model)
+        look.read(network, answering.step, answering.model)
     look.take_over()
     ticks = TICK_SECONDS if look.awaited is not None else visitor.tick_seconds
     st.fragment(show_reading, run_every=ticks)(visitor, look)
@@ -122,17 +120,18 @@ def show(visitor: Visitor) -> None:
         show_choice(look)
         found = find_mistakes(look.shown, look.label, look.answer)
         st.markdown(misread.what_is_shown(look.label, look.answer, len(found)))
-        misread.show(visitor, test_digits_for(model), look.shown, found, look.first, look.turn)
+        misread.show(visitor, test_digits_for(answering.model), look.shown, found, look.first, look.turn)
 
 
-def answering_run(visitor: Visitor) -> object:
-    """The run whose network answers; None for the shipped network."""
-    return visitor.run if visitor.answering_model()[0] == MINE else None
+def run_of(visitor: Visitor, name: str) -> object:
+    """The run whose network it is that has this name; None for the shipped network."""
+    return visitor.run if name == MINE else None
 
 
 def show_reading(visitor: Visitor, look: Look) -> None:
     """How far the reading is; when the run has gone on since, the button to read again."""
-    if look.network is not answering_run(visitor):
+    name, step, model = visitor.answering_model()
+    if look.network is not run_of(visitor, name):
         st.rerun()  # the first weights of a new run have come
     if look.awaited is not None:
         look.take_over()
@@ -144,7 +143,6 @@ def show_reading(visitor: Visitor, look: Look) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(summary(look), width="content")
-        _name, step, model = visitor.answering_model()
         if look.network is None or step == look.shown_step:
             return
         words = _("Read the test set again, now at step {step:,}", step=step)
