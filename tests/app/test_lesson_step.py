@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import unescape
 from types import ModuleType
 from typing import Any
@@ -117,6 +118,16 @@ def test_every_line_of_train_step_is_explained(step) -> None:
     assert [one.does for one in stepper.statements] == list(step.EXPLAINED)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many threads as the page computes with: with more, sums differ in the last digits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_the_numbers_are_those_of_train_step_itself(lesson) -> None:
     press(lesson, "step_run", PRESSES)
     digits = load_mnist("train").first(16)
