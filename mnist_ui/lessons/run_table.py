@@ -62,8 +62,12 @@ def name_of(one: RecentRun) -> str:
 
 def labels_of(runs: Sequence[RecentRun]) -> dict[int, str]:
     """What the runs are called on the page, by their numbers: their names, and where two have the same, numbers too."""
-    names = Counter(name_of(one) for one in runs)
-    return {one.number: name_of(one) if names[name_of(one)] == 1 else f"{one.number}. {name_of(one)}" for one in runs}
+    names = {one.number: name_of(one) for one in runs}
+    count = Counter(names.values())
+    labels = {number: name if count[name] == 1 else f"{number}. {name}" for number, name in names.items()}
+    if len(set(labels.values())) == len(labels):
+        return labels
+    return {number: f"{number}. {name}" for number, name in names.items()}  # somebody has named one "2. MLP"
 
 
 def show_table(runs: Sequence[RecentRun]) -> None:

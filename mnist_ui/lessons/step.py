@@ -9,7 +9,7 @@ from mnist_core.errors import WeightsError
 from mnist_core.lessons.stepping import Stepper, has_dropout, loss_now, measure_layers
 from mnist_core.messages import say
 from mnist_ui.choice import choose_one
-from mnist_ui.language import _, number
+from mnist_ui.language import _
 from mnist_ui.lessons import step_tables
 from mnist_ui.lessons.bench import ANSWERING, BATCH_SIZE, LARGEST, NAME, UNTRAINED, Bench, find_bench, get_ready
 from mnist_ui.sidebar import OPTIMIZER_NAMES
@@ -113,7 +113,7 @@ def show_choices(visitor: Visitor) -> tuple[str, str, float]:
         rate = st.select_slider(
             _("Learning rate"),
             RATES,
-            format_func=lambda rate: number(rate, "g"),
+            format_func=lambda rate: f"{rate:g}",
             key="step_rate",
             width=220,
             help=_("How far the weights go in one step."),

@@ -271,3 +271,14 @@ def test_a_run_without_an_epoch_is_drawn(visitor) -> None:
     visitor.recent_runs.add(TrainingRun(SMALL))
     page = show(visitor)
     assert "The test accuracy comes" in words(page)
+
+
+@pytest.mark.parametrize("names", [("x", "x", "2. x"), ("x", "x", "y"), ("1. x", "x", "x")])
+def test_no_two_runs_are_called_the_same(visitor, names) -> None:
+    for name in names:
+        add_run(visitor)
+        list(visitor.recent_runs)[-1].name = name
+    labels = run_table.labels_of(list(visitor.recent_runs))
+    assert list(labels) == [1, 2, 3]
+    assert len(set(labels.values())) == 3
+    assert all(label.endswith(name) for label, name in zip(labels.values(), names, strict=True))
