@@ -191,7 +191,7 @@ RECIPES: dict[str, TrainConfig] = {
         precision="float32",
     ),
     "best": TrainConfig(
-        model="deep_cnn", model_options={"channels": (32, 64, 128), "refuses": True}, epochs=40, learning_rate=0.008,
-        batch_size=128, weight_decay=0.05, augment=True, made_digits=30_000, non_digits=30_000,
+        model="deep_cnn", model_options={"channels": (32, 48, 96), "refuses": True}, epochs=20, learning_rate=0.008,
+        batch_size=128, weight_decay=0.05, augment=True, made_digits=15_000, non_digits=20_000,
     ),
 }  # fmt: skip

@@ -154,7 +154,10 @@ class FastCNN(nn.Module):
 
 
 class DeepCNN(nn.Module):
-    """Made for accuracy: five convolutions, the mean over what is left of the picture, one linear layer.
+    """Made for accuracy: five convolutions, the largest of each of 3 x 3 fields of the picture, one linear layer.
+
+    The fields say where something was seen: with the mean over the whole picture instead, which does not, as much
+    training leaves half as many mistakes again.
 
     A network that `refuses` learns from images of no digit too, with the label 10: in training it has an eleventh
     logit, always 0, and whatever is no digit must bring the other ten below it. Afterwards the ten are enough: their
@@ -177,17 +180,19 @@ class DeepCNN(nn.Module):
         self.features = nn.Sequential(
             convolve(input_channels, first, 5, 2, activation),  # (N, 1, 28, 28) -> (N, 24, 14, 14)
             convolve(first, second, 3, 1, activation),  # -> (N, 48, 14, 14)
-            convolve(second, second, 3, 1, activation),
             nn.MaxPool2d(2),  # -> (N, 48, 7, 7)
             convolve(second, third, 3, 1, activation),  # -> (N, 96, 7, 7)
             convolve(third, third, 3, 1, activation),
+            convolve(third, third, 3, 1, activation),
+            nn.MaxPool2d(3, stride=2),  # -> (N, 96, 3, 3)
         )
+        self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(third, 10)
+        self.output = nn.Linear(9 * third, 10)
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.to(memory_format=torch.channels_last)  # and so all that is made of them
-        features = self.features(images).mean(dim=(2, 3))  # (N, 1, 28, 28) -> (N, 96, 7, 7) -> (N, 96)
+        features = self.flatten(self.features(images))  # (N, 1, 28, 28) -> (N, 96, 3, 3) -> (N, 864)
         logits: Tensor = self.output(self.dropout(features))  # -> (N, 10)
         if self.refuses and self.training:
             logits = F.pad(logits, (0, 1))  # -> (N, 11), the last always 0

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mnist_core import augmentation
-from mnist_core.augmentation import augment, change_stroke_width, uniform, warp
+from mnist_core.augmentation import augment, change_stroke_width, largest_nearby, uniform, warp
 from mnist_core.data import normalize
 
 
@@ -149,6 +149,14 @@ def test_strokes_get_thicker_or_thinner_by_at_most_a_pixel(images) -> None:
     thicker = (after >= images - 1e-6).flatten(1).all(dim=1)
     thinner = (after <= images + 1e-6).flatten(1).all(dim=1)
     assert (thicker | thinner).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 28, 28), (2, 3, 7, 5), (1, 1, 1, 1)])
+def test_the_largest_nearby_is_what_a_pool_of_three_by_three_finds(shape) -> None:
+    values = torch.randn(shape, generator=generator())
+    before = values.clone()
+    assert torch.equal(largest_nearby(values), F.max_pool2d(values, kernel_size=3, stride=1, padding=1))
+    assert torch.equal(values, before)
 
 
 def test_ink_grows_in_some_images_and_shrinks_in_others(images) -> None:

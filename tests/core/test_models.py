@@ -101,10 +101,9 @@ def test_the_fast_cnn_convolves_takes_the_largest_and_norms_thrice_and_multiplie
             "deep_cnn",
             (25 * 24 + 2 * 24)
             + (9 * 24 * 48 + 2 * 48)
-            + (9 * 48 * 48 + 2 * 48)
             + (9 * 48 * 96 + 2 * 96)
-            + (9 * 96 * 96 + 2 * 96)
-            + (96 * 10 + 10),
+            + 2 * (9 * 96 * 96 + 2 * 96)
+            + (3 * 3 * 96 * 10 + 10),
         ),
     ],
 )
@@ -214,7 +213,7 @@ def test_hidden_sizes_are_the_sizes_of_the_layers(name) -> None:
     [
         ("cnn", [3, 5, 7], [3, 5, 7]),
         ("fast_cnn", [3, 5, 7], [3, 5, 7]),
-        ("deep_cnn", [3, 5, 7], [3, 5, 5, 7, 7]),
+        ("deep_cnn", [3, 5, 7], [3, 5, 7, 7, 7]),
     ],
 )
 def test_channels_are_the_widths_of_the_convolutions(name, channels, expected) -> None:
