@@ -177,7 +177,7 @@ def shift_to_middle(fitted: Ink) -> tuple[float, float]:
     down = MIDDLE - (weights.sum(axis=1) @ (np.arange(height) + 0.5)) / mass
     right = MIDDLE - (weights.sum(axis=0) @ (np.arange(width) + 0.5)) / mass
     # Nothing of the digit may leave the picture, however lopsided it is.
-    return float(np.clip(down, 0, SIZE - height)), float(np.clip(right, 0, SIZE - width))
+    return float(min(max(down, 0.0), SIZE - height)), float(min(max(right, 0.0), SIZE - width))
 
 
 def place(fitted: Picture, down: float, right: float) -> Picture:
