@@ -6,7 +6,7 @@ Without arguments: MNIST's test images, made digits with a seed of their own, wh
 one answer takes on one thread. With `--strokes` (UCI's "Pen-Based Recognition of Handwritten Digits", as a list of
 {"label", "writer", "strokes": [[[x, y], ...], ...]}) also digits of six people who were in no training, drawn on a
 canvas of 280 x 280 with brushes of several widths, in several sizes and places, one by one and in numbers of two and
-three. With `--seeds`, weights that were made the same way from other seeds: their mean on MNIST.
+three. With `--seeds`, weights that were made the same way from several seeds: each of them, and their mean.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from non_digits import Chance, draw_side_by_side, kinds, on_canvas
 from torch import nn
 
-from mnist_core import Prediction, classify, evaluate, load_mnist, load_model, make_loader
+from mnist_core import Digits, Prediction, classify, evaluate, load_mnist, load_model, make_loader
 from mnist_core.calibration import calibration_error, predict_all
 from mnist_core.devices import cpu_name
 from mnist_core.drawing import Ink
@@ -30,6 +30,7 @@ from mnist_core.models import count_parameters
 from mnist_core.people import Person, read_people
 from mnist_core.pretrain import split_people
 from mnist_core.segmentation import read_number
+from mnist_core.strokes import as_digits
 from mnist_core.styles import make_digits
 
 BRUSHES = (8, 14, 20, 30, 40)
@@ -47,8 +48,8 @@ def draw(person: Person, brush: int, chance: Chance) -> Ink:
     return on_canvas(person.strokes, brush, chance.uniform(*SIZES), chance)
 
 
-def report_mnist(model: nn.Module, seeds: Sequence[Path]) -> None:
-    """Accuracy, refusals and calibration on MNIST's test set; the mean over other seeds."""
+def report_mnist(model: nn.Module) -> None:
+    """Accuracy, refusals and calibration on MNIST's test set."""
     test = load_mnist("test")
     logits = predict_all(model, test)
     probabilities, right = logits.softmax(dim=1).amax(dim=1).numpy(), (logits.argmax(dim=1) == test.labels).numpy()
@@ -56,18 +57,33 @@ def report_mnist(model: nn.Module, seeds: Sequence[Path]) -> None:
     print(f"  expected calibration error: {100 * calibration_error(probabilities, right):.2f} %")
     if getattr(model, "refuses", False):
         print(f"  turned away as no digit: {percent(int((logits.logsumexp(dim=1) < 0).sum()), len(test))}")
-    if seeds:
-        loader = make_loader(test, 1000)
-        scores = [100 * evaluate(load_model(path), loader, "cpu").accuracy for path in seeds]
-        print(f"  {len(scores)} seeds: {', '.join(f'{score:.2f}' for score in scores)}; mean {np.mean(scores):.3f} %")
+
+
+def report_seeds(paths: Sequence[Path], people: Sequence[Person]) -> None:
+    """MNIST's test images, and people's digits where there are any, read by networks of several seeds."""
+    sets = {"MNIST": load_mnist("test")}
+    for brush in BRUSHES if people else ():
+        chance = np.random.default_rng(brush)
+        drawings = (draw(person, brush, chance) for person in people)
+        sets[f"brush {brush}"] = as_digits(drawings, [person.label for person in people])
+    found = np.array([[100 * accuracy_of(load_model(path), digits) for digits in sets.values()] for path in paths])
+    found = np.column_stack([found, found[:, 1:].mean(axis=1)]) if people else found  # (seeds, sets)
+    names = [*sets, "all brushes"] if people else list(sets)
+    print("seeds: " + ", ".join(names))
+    for path, scores in zip(paths, found, strict=True):
+        print(f"  {path.name}: " + ", ".join(f"{score:.2f}" for score in scores))
+    print(f"  mean of {len(paths)}: " + ", ".join(f"{score:.3f}" for score in found.mean(axis=0)))
+
+
+def accuracy_of(model: nn.Module, digits: Digits) -> float:
+    """The share of images that are read rightly, 0..1."""
+    return evaluate(model, make_loader(digits, 1000), "cpu").accuracy
 
 
 def report_made(model: nn.Module) -> None:
     """Digits in the styles of the world, from the generator."""
     made = make_digits(10_000, seed=1_000_000)
-    print(
-        f"made digits with a seed of their own: {100 * evaluate(model, make_loader(made, 1000), 'cpu').accuracy:.2f} %"
-    )
+    print(f"made digits with a seed of their own: {100 * accuracy_of(model, made):.2f} %")
 
 
 def report_people(model: nn.Module, people: Sequence[Person]) -> None:
@@ -141,7 +157,7 @@ def main() -> None:
     """Print what there is to measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="the shipped ones by default")
-    parser.add_argument("--seeds", type=Path, nargs="*", default=[], help="weights from other seeds")
+    parser.add_argument("--seeds", type=Path, nargs="*", default=[], help="weights from several seeds")
     parser.add_argument("--strokes", type=Path, help="people's digits; left out without it")
     parser.add_argument("--fonts", type=Path, nargs="*", default=[], help="more fonts than Pillow's own, for letters")
     parser.add_argument("--count", type=int, default=1000, help="of numbers, and of each kind of non-digits")
@@ -150,10 +166,12 @@ def main() -> None:
     model = load_model(arguments.weights)
     print(f"{cpu_name()}, torch {torch.__version__}")
     report_time(model)
-    report_mnist(model, arguments.seeds)
+    report_mnist(model)
     report_made(model)
-    if arguments.strokes:
-        people = split_people(read_people(arguments.strokes))[2]
+    people = split_people(read_people(arguments.strokes))[2] if arguments.strokes else []
+    if arguments.seeds:
+        report_seeds(arguments.seeds, people)
+    if people:
         report_people(model, people)
         report_refusals(model, people, arguments.fonts, arguments.count)
         report_numbers(model, people, arguments.count)

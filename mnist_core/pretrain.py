@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+from torch import nn
+
 from mnist_core.calibration import calibrate
-from mnist_core.config import RECIPES
+from mnist_core.config import RECIPES, TrainConfig
 from mnist_core.console import checked_output, print_error, shown
 from mnist_core.data import Digits, load_mnist
 from mnist_core.errors import DataError, DigitPlaygroundError
@@ -28,7 +30,9 @@ KEPT_IMAGES = 5_000  # the last of MNIST's training images
 KEPT_WRITERS, REPORTED_WRITERS = 3, 6  # the last of all writers, in this order
 COPIES = 3  # of each digit that a person drew, every one bent otherwise and with another pen
 KEPT_COPIES = 6
-EPOCHS = 10  # each with all of MNIST's training images twice, so that two thirds of what is seen are MNIST's
+# Epochs of each round and their highest learning rate. All drawings are made anew for each round; MNIST's images come
+# twice in every epoch, so that two thirds of what is seen are MNIST's.
+ROUNDS = ((10, 0.008), (7, 0.004))
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,14 @@ def gather(people: Sequence[Person], seed: int) -> Material:
     return Material(others.joined(others).joined(render(known, COPIES, seed)), (last, render(kept, KEPT_COPIES, seed)))
 
 
+def learn(model: nn.Module, people: Sequence[Person], config: TrainConfig) -> tuple[float, float]:
+    """One round of training, with material of its own, and calibration: the temperature and the constant."""
+    material = gather(people, config.seed)
+    for _ in shown(train(model, material.known, config, test=material.kept[0]), config.epochs):
+        pass
+    return calibrate(model.cpu(), material.kept)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Train, calibrate, save."""
     parser = argparse.ArgumentParser(
@@ -71,17 +83,21 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--strokes", type=Path, required=True, help="people's digits: see models/README.md")
     parser.add_argument("--out", default=str(shipped_path()), help="where the weights go (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="%(default)s")
+    parser.add_argument(
+        "--epochs", type=int, help=f"of every round, instead of {' and '.join(str(epochs) for epochs, _ in ROUNDS)}"
+    )
     arguments = parser.parse_args(words)
     try:
         out = checked_output(arguments.out)
-        config = replace(RECIPES["best"], seed=arguments.seed, epochs=arguments.epochs)
-        material = gather(read_people(arguments.strokes), config.seed)
-        model = build_seeded_model(config)
+        people = read_people(arguments.strokes)
+        model = build_seeded_model(replace(RECIPES["best"], seed=arguments.seed))
         started = perf_counter()
-        for _ in shown(train(model, material.known, config, test=material.kept[0]), config.epochs):
-            pass
-        temperature, constant = calibrate(model.cpu(), material.kept)
+        for number, (epochs, rate) in enumerate(ROUNDS):
+            epochs = epochs if arguments.epochs is None else arguments.epochs
+            seed = arguments.seed + 1000 * number
+            temperature, constant = learn(
+                model, people, replace(RECIPES["best"], seed=seed, epochs=epochs, learning_rate=rate)
+            )
         save_weights(model, out)
     except DigitPlaygroundError as error:
         print_error(error)

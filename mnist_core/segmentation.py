@@ -25,7 +25,7 @@ WIDE, WIDEST = 0.9, 5.0  # of the height; a stroke as wide may be digits that to
 NARROWEST = 0.2  # of the height: no cut is so near the end of a stroke
 SLICES = 6  # for each height of a wide stroke's width
 CUT = 3.0  # what it costs to cut through ink
-UNSURE = 0.3  # nats: a number is one only when each of its digits costs less
+UNSURE = 0.69  # nats: each digit of a number must cost less, that is, be more likely than not
 GAP = 10.0  # what it costs to see one digit across empty paper, for each height of the drawing that is between
 
 
