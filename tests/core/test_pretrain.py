@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core import RECIPES, load_mnist, load_model
+from mnist_core import RECIPES, load_mnist, load_model, pretrain
 from mnist_core.people import read_people
-from mnist_core.pretrain import KEPT_IMAGES, gather, main
+from mnist_core.pretrain import KEPT_IMAGES, Round, gather, main
 
 SMALL = replace(
-    RECIPES["best"], model_options={"channels": (2, 2, 2), "refuses": True}, epochs=1, train_images=300, made_digits=20,
-    non_digits=20,
-)  # fmt: skip
+    RECIPES["best"], model_options={"channels": (2, 2, 2), "refuses": True}, train_images=300, non_digits=20
+)
+SMALL_ROUNDS = (Round(epochs=2, learning_rate=0.008, copies=1, made_digits=20), Round(3, 0.004, 2, 30))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def strokes(tmp_path: Path) -> Path:
 
 
 def test_what_is_kept_out_of_the_training_is_in_no_part_of_it(strokes: Path) -> None:
-    material = gather(read_people(strokes), seed=0)
+    material = gather(read_people(strokes), copies=3, seed=0)
     mnist = load_mnist("train")
     trained, (kept, kept_people) = material.known, material.kept
     assert len(kept) == KEPT_IMAGES
@@ -49,6 +49,7 @@ def test_what_is_kept_out_of_the_training_is_in_no_part_of_it(strokes: Path) -> 
 
 def test_one_command_trains_calibrates_and_saves(strokes: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setitem(RECIPES, "best", SMALL)
+    monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS)
     out = tmp_path / "made.safetensors"
     assert main(["--strokes", str(strokes), "--out", str(out), "--epochs", "1"]) == 0
     model = load_model(out)
@@ -57,6 +58,28 @@ def test_one_command_trains_calibrates_and_saves(strokes: Path, tmp_path: Path, 
     printed = capsys.readouterr().out
     assert "temperature" in printed
     assert str(out) in printed
+    assert printed.count("Epoch 1 of 1:") == 2
+
+
+def test_each_round_goes_on_with_the_same_network_and_other_drawings(strokes, tmp_path, monkeypatch) -> None:
+    rounds = []
+
+    def looked_at(model, people, copies, config):
+        rounds.append((id(model), copies, config))
+        return 1.0, 0.0
+
+    monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS)
+    monkeypatch.setattr(pretrain, "learn", looked_at)
+    assert main(["--strokes", str(strokes), "--out", str(tmp_path / "made.safetensors"), "--seed", "7"]) == 0
+    assert len({network for network, _, _ in rounds}) == 1
+    assert [copies for _, copies, _ in rounds] == [1, 2]
+    assert [(config.epochs, config.learning_rate, config.made_digits) for _, _, config in rounds] == [
+        (2, 0.008, 20),
+        (3, 0.004, 30),
+    ]
+    first, second = (config.seed for _, _, config in rounds)
+    assert first == 7
+    assert second != first
 
 
 def test_without_people_there_is_an_error_and_the_old_weights_stay(tmp_path: Path, capsys) -> None:
