@@ -21,6 +21,7 @@ SIZE, BOX = 28, 20  # of the image, and of the box that the digit fills
 FRAME = 2  # pixels of paper around the image in colour, which makes it 32 x 32
 MIDDLE = 14.4  # where the centre of mass goes, in pixels from the edge; MNIST's own lie between 14 and 15
 FAINTEST = 32  # ink below this is smudge: it neither counts as drawn nor widens the crop
+LARGEST_DOT = 0.25  # of the canvas's longer side; the page's thickest pen is a seventh
 LARGEST_SIDE = 8192  # of a canvas, in pixels
 
 STAGE_NAMES = (say("drawing"), say("cropped"), say("20 x 20"), say("28 x 28"))
@@ -82,7 +83,7 @@ def prepare(ink: Picture, in_colour: bool = False) -> Prepared:
     placed = place(fitted, *shift)
     if not placed.any():  # a few faint specks, far apart: nothing of them is left at this size
         return blank_of(picture, in_colour)
-    image, is_dot = (placed / 255).astype(np.float32), looks_like_a_dot(cropped)
+    image, is_dot = (placed / 255).astype(np.float32), looks_like_a_dot(cropped, ink)
     prepared = Prepared(image, named(STAGE_NAMES, (ink, cropped, fitted, placed)), is_blank=False, is_dot=is_dot)
     return with_colours(prepared, in_colours(picture), drawn, shift) if in_colour else prepared
 
@@ -200,7 +201,11 @@ def shares(down: float, right: float) -> list[tuple[int, int, float]]:
     ]
 
 
-def looks_like_a_dot(cropped: Ink) -> bool:
-    """Whether the ink is one filled blob, about as wide as tall: a pen that was set down and lifted again."""
+def looks_like_a_dot(cropped: Ink, ink: Ink) -> bool:
+    """Whether the ink is one filled blob, about as wide as tall: a pen that was set down and lifted again.
+
+    A small digit in thick strokes fills its box as well, but no pen is as large a part of the canvas as that.
+    """
     height, width = cropped.shape
-    return 0.75 <= width / height <= 4 / 3 and float(cropped.mean()) / 255 > 0.7
+    small = max(cropped.shape) <= LARGEST_DOT * max(ink.shape)
+    return small and 0.75 <= width / height <= 4 / 3 and float(cropped.mean()) / 255 > 0.7

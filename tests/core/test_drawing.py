@@ -15,6 +15,8 @@ from mnist_core import Prepared, TrainConfig, prepare, train
 from mnist_core.data import normalize
 from mnist_core.drawing import FAINTEST, MIDDLE
 from mnist_core.errors import DrawingError
+from mnist_core.strokes import place, rasterize, sketch
+from mnist_core.styles import STYLES
 from mnist_core.training import build_seeded_model
 
 SEVEN = [(90, 80), (190, 80), (120, 210)]
@@ -265,6 +267,13 @@ def test_a_touch_of_the_pen_is_a_dot(pen, place, draw) -> None:
 @pytest.mark.parametrize("pen", [6, 18, 30])
 def test_a_line_is_no_dot(shape, pen, draw) -> None:
     assert not prepare(draw(SHAPES[shape], pen=pen)).is_dot
+
+
+def test_a_small_digit_in_thick_strokes_is_no_dot() -> None:
+    ink = rasterize(place(sketch(STYLES[8][1], np.random.default_rng(0)), 280, 90), 40, 280)
+    prepared = prepare(ink)
+    assert prepared.stages[1].image.mean() / 255 > 0.7  # as full as a disc
+    assert not prepared.is_dot
 
 
 def test_a_ring_is_no_dot() -> None:
