@@ -21,7 +21,7 @@ from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
 RECIPE_NAMES = {
     "fast": say("Fast: 99 % in seconds"),
     "course": say("Course: the network of a first lesson"),
-    "best": say("Best: in an hour, right more often"),
+    "best": say("Best: slower, right more often"),
 }
 MODEL_NAMES = {
     "mlp": say("MLP (linear layers)"),
