@@ -17,6 +17,7 @@ from mnist_core import build_model, load_mnist, load_model, train_step
 from mnist_core.config import OPTIMIZERS, TrainConfig
 from mnist_core.data import normalize
 from mnist_core.lessons.stepping import Stepper, trainable_copy
+from mnist_core.models import count_parameters
 from mnist_ui.lessons import bench as benches
 from mnist_ui.lessons.bench import Bench
 from mnist_ui.lessons.step_tables import batch_html, describe, source_html
@@ -86,7 +87,7 @@ def test_the_lesson_begins_before_the_first_line(lesson) -> None:
     assert lesson.button(key="step_run").label == "Run `optimizer.zero_grad()`"
     assert row(lesson, "logits") == ["not there yet"]
     assert row(lesson, "images") == ["(16, 1, 28, 28) float32"]
-    assert row(lesson, "model") == ["DeepCNN with 279,402 parameters"]
+    assert row(lesson, "model") == [f"DeepCNN with {count_parameters(load_model()):,} parameters"]
     assert words(lesson).count("<figcaption>") >= 16
 
 
@@ -133,25 +134,27 @@ def test_the_numbers_are_those_of_train_step_itself(lesson) -> None:
     digits = load_mnist("train").first(16)
     model = trainable_copy(load_model())
     optimizer = OPTIMIZERS["sgd"](model.parameters(), TrainConfig(optimizer="sgd", learning_rate=0.01))
-    before = model.output.weight.flatten()[640].item()
+    shown = model.output.weight.numel() // 2  # the weight that the page begins with
+    before = model.output.weight.flatten()[shown].item()
     images = normalize(digits.images)
     loss, _ = train_step(model, images, digits.labels, nn.CrossEntropyLoss(), optimizer)
     with torch.no_grad():
         after = nn.CrossEntropyLoss()(model(images), digits.labels).item()
-    grad = model.output.weight.grad.flatten()[640].item()
+    grad = model.output.weight.grad.flatten()[shown].item()
     assert row(lesson, "loss")[0].startswith(f"{loss.item():.5g}, () float32, grad_fn=")
     assert f"**{loss.item():.5g}** before the step, **{after:.5g}** after it" in words(lesson)
     assert after < loss.item()
     assert "went too far" not in words(lesson)
     assert row(lesson, "at the start") == [f"{before:.7g}", "None"]
     assert row(lesson, "loss.backward()") == [f"{before:.7g}", f"{grad:.5g}"]
-    changed = model.output.weight.flatten()[640].item()
+    changed = model.output.weight.flatten()[shown].item()
     assert row(lesson, "optimizer.step()") == [f"{changed:.7g}", f"{grad:.5g}"]
     assert f"− 0.01 × ({grad:.5g}) = **{changed:.7g}**" in words(lesson)
     assert f"The network has **{changed:.7g}**." in words(lesson)
 
 
 def test_a_step_that_goes_too_far_is_called_so(lesson) -> None:
+    lesson.selectbox(key="en_step_optimizer").set_value("adam")
     lesson.select_slider(key="step_rate").set_value(1.0).run()
     press(lesson, "step_run", PRESSES)
     assert "It has risen, for the step went too far" in words(lesson)

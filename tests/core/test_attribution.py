@@ -102,7 +102,10 @@ def test_integrated_gradients_add_up_to_the_difference_to_blank_paper(mnist_test
 def test_without_kinks_the_sum_is_all_but_exact(name, activation, seven) -> None:
     model = build_model(name, activation=activation).eval()
     found = attribute(model, seven, 7, 9, "integrated_gradients")
-    assert float(found.values.sum()) == pytest.approx(found.score - found.paper_score, rel=5e-3, abs=1e-4)
+    pools = any(isinstance(module, nn.MaxPool2d) for module in model.modules())  # and the largest of some has kinks too
+    assert float(found.values.sum()) == pytest.approx(
+        found.score - found.paper_score, rel=5e-2 if pools else 5e-3, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
