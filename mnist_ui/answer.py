@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from mnist_core import Prediction, Prepared, Reading, classify, prepare
 from mnist_core.drawing import Picture
-from mnist_core.errors import WeightsError
 from mnist_core.messages import say
 from mnist_core.prediction import predict_probabilities
 from mnist_core.segmentation import Part, read_parts
 from mnist_ui import film
 from mnist_ui.charts import answers_chart
 from mnist_ui.language import _, _n
+from mnist_ui.network import answering_network
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
 
 NETWORK_NAMES = {SHIPPED: say("Shipped network"), MINE: say("My network")}
@@ -48,13 +48,11 @@ def show_answer(visitor: Visitor) -> None:
     """What the answering network says about the drawing now, what it sees, and how its answer has changed."""
     if visitor.answerer_in_lesson not in (None, visitor.answered_by):
         st.rerun()  # another network answers: the lesson is to follow
-    try:
-        name, step, model = visitor.answering_model()
-    except WeightsError as error:
-        st.error(_("No network can answer. {error}", error=error.message))
+    network = answering_network(visitor)
+    if network is None:
         return
     picture = visitor.drawing.picture
-    reading = Reading(classify(model, picture), read_parts(model, visitor.digits()))
+    reading = Reading(classify(network.model, picture), read_parts(network.model, visitor.digits()))
     prediction = reading.whole
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
@@ -62,7 +60,7 @@ def show_answer(visitor: Visitor) -> None:
             st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
         else:
             st.html(STYLE + number_html(reading.number) + parts_html(picture, reading.parts))
-        st.caption(" ".join(filter(None, [answered_by(name, step), hint(reading)])))
+        st.caption(" ".join(filter(None, [answered_by(network.name, network.step), hint(reading)])))
         choose_network(visitor)
     with right:
         film.show(prediction.prepared)

@@ -14,7 +14,7 @@ from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import misread
 from mnist_ui.lessons.confusion import accuracy_html, confusion_chart, mixed_up
-from mnist_ui.lessons.subject import answering_network
+from mnist_ui.network import answering_network
 from mnist_ui.visitor import MINE, TICK_SECONDS, Visitor, set_widget_value, shipped_model, widget_value
 
 NAME = "errors"

@@ -22,7 +22,8 @@ from mnist_ui import film, heat
 from mnist_ui.canvas import test_digits
 from mnist_ui.language import _, number
 from mnist_ui.lessons import one_layer
-from mnist_ui.lessons.subject import Finding, Network, answering_network, drawn_digit, keep_up
+from mnist_ui.lessons.subject import Finding, drawn_digit, keep_up
+from mnist_ui.network import Network, answering_network
 from mnist_ui.visitor import SHIPPED, Visitor
 
 NAME = "layers"

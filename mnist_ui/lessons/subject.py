@@ -1,4 +1,4 @@
-"""What a lesson looks at: the network that answers, the drawing, and how heavy work keeps up with a run."""
+"""What a lesson looks at: the drawing, and how heavy work on the network that answers keeps up with a run."""
 
 from __future__ import annotations
 
@@ -11,36 +11,12 @@ import streamlit as st
 from torch import nn
 
 from mnist_core import Prepared, prepare
-from mnist_core.errors import WeightsError
 from mnist_core.models import takes_colours
-from mnist_ui.language import _, _n
-from mnist_ui.visitor import SHIPPED, Visitor
+from mnist_ui.language import _
+from mnist_ui.network import Network
+from mnist_ui.visitor import Visitor
 
 LARGEST_SHARE = 0.05  # of the time, that renewing a lesson during a run may take
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """The network that answers: its name, after how many steps of its run, and itself."""
-
-    name: str
-    step: int
-    model: nn.Module
-
-    def says(self) -> str:
-        """Which it is, in words."""
-        if self.name == SHIPPED:
-            return _("The shipped network.")
-        return _n("My network after {count} step.", "My network after {count:,} steps.", self.step)
-
-
-def answering_network(visitor: Visitor) -> Network | None:
-    """The network that answers the drawing; None, and a word about it on the page, when there is none."""
-    try:
-        return Network(*visitor.answering_model())
-    except WeightsError as error:
-        st.error(_("No network can answer. {error}", error=error.message))
-        return None
 
 
 def drawn_digit(visitor: Visitor, model: nn.Module) -> Prepared:

@@ -14,7 +14,8 @@ from mnist_ui import film, heat
 from mnist_ui.answer import percent, place_style
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _
-from mnist_ui.lessons.subject import answering_network, drawn_digit, keep_up
+from mnist_ui.lessons.subject import drawn_digit, keep_up
+from mnist_ui.network import answering_network
 from mnist_ui.visitor import Visitor
 
 NAME = "why"

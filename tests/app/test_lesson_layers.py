@@ -17,7 +17,8 @@ from mnist_core import MODELS, TrainingRun, build_model, load_model
 from mnist_core.config import TrainConfig
 from mnist_core.models import count_parameters
 from mnist_ui.heat import ABOVE, BELOW, heat, heat_over
-from mnist_ui.lessons.subject import Finding, Network, keep_up
+from mnist_ui.lessons.subject import Finding, keep_up
+from mnist_ui.network import Network
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
 
 TRAINED = [TrainConfig(model=name) for name in MODELS] + [
