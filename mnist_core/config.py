@@ -67,6 +67,8 @@ CHANGES: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"augment": au
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
+ALL_IMAGES = 60_000  # of MNIST's training set
+
 # field -> least and most
 WHOLE_NUMBERS = {
     "epochs": (1, 1000),
@@ -158,6 +160,16 @@ class TrainConfig:
         for name in SWITCHES:
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(name, getattr(self, name), say("True or False"))
+
+    @property
+    def made_images(self) -> int:
+        """How many images are drawn for a run before it begins."""
+        return self.made_digits + self.non_digits
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch has, when the training set is MNIST's."""
+        return (self.train_images or ALL_IMAGES) + self.made_images
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain data, for JSON: `TrainConfig(**config.as_dict())` makes it again."""

@@ -8,11 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mnist_core.config import DEVICES, LOSSES, OPTIMIZERS, PRECISIONS, RECIPES, SCHEDULES, TrainConfig
+from mnist_core.config import ALL_IMAGES, DEVICES, LOSSES, OPTIMIZERS, PRECISIONS, RECIPES, SCHEDULES, TrainConfig
 from mnist_core.models import ACTIVATIONS, CHANNELS, DROPOUT, HIDDEN_LAYERS, HIDDEN_SIZE, MODELS, STAGES
 
 FIRST_RECIPE = next(iter(RECIPES))
-ALL_IMAGES = 60_000
 LEARNING_RATES = sorted(
     {float(f"{digit}e{power}") for power in range(-5, 3) for digit in (1, 2, 5)}
     | {recipe.learning_rate for recipe in RECIPES.values()}

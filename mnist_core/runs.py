@@ -6,7 +6,7 @@ import multiprocessing
 import multiprocessing.spawn
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -59,12 +59,14 @@ class ChildRun:
         history: every event so far; only ever appended to.
         state: waiting, running, paused, done, stopped or failed.
         error: why it failed, for a person to read, or None.
+        stopped_because: why it was stopped, when it was not its visitor who did; or None.
     """
 
     def __init__(self, work: Callable[..., None], *arguments: object) -> None:
         self.history: list[Any] = []
         self.state = WAITING
         self.error: Message | None = None
+        self.stopped_because: Message | None = None
         self._work, self._arguments = work, arguments
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
@@ -106,9 +108,15 @@ class ChildRun:
             if self.state == before and self._send(order):
                 self.state = after
 
-    def stop(self) -> None:
-        """End the run within a second and keep all that has come from it; nothing happens when it is over."""
+    def stop(self, reason: Message | None = None) -> None:
+        """End the run within a second and keep all that has come from it; nothing happens when it is over.
+
+        Args:
+            reason: why, for its visitor to read, when it was not they who stopped it.
+        """
         with self._lock:
+            if not self.is_over:
+                self.stopped_because = reason
             if self.state == WAITING:
                 self.state = STOPPED
             if self.is_over or self._process is None or self._listener is None:
@@ -122,6 +130,12 @@ class ChildRun:
             with suppress(ValueError):  # it has just ended by itself, and the listener has closed it
                 self._process.kill()
             self._listener.join()
+
+    def fail(self, error: Message) -> None:
+        """Take note that nothing can come of this run."""
+        with self._lock:
+            if not self.is_over:
+                self.state, self.error = FAILED, error
 
     def _send(self, order: str) -> bool:
         assert self._pipe is not None
@@ -178,6 +192,21 @@ class ChildRun:
     def is_over(self) -> bool:
         """Whether nothing more will come from this run."""
         return self.state in (DONE, STOPPED, FAILED)
+
+    @property
+    def workload(self) -> tuple[Hashable, float]:
+        """What kind of run it is and how much of it: runs of one kind take time in proportion to the second."""
+        return type(self).__name__, 1.0
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0..1, as far as it is known."""
+        return 1.0 if self.state == DONE else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take; None when it is not known."""
+        return None
 
 
 class TrainingRun(ChildRun):
@@ -270,6 +299,13 @@ class TrainingRun(ChildRun):
             refill: such a copy that is no longer needed; takes the weights in, which is faster than a new one.
         """
         return model_at(self.config, snapshot, refill)
+
+    @property
+    def workload(self) -> tuple[Hashable, float]:
+        """What makes a step slow or fast, and how many images the run reads in all its epochs."""
+        config = self.config
+        per_image = (config.model, repr(config.model_options), config.batch_size, config.augment, config.device)
+        return per_image, float(config.epochs * config.images)
 
     @property
     def progress(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -38,6 +38,11 @@ class ExperimentRun(ChildRun):
         self.name = name
         self.picture = picture
         self.seed = seed
+
+    @property
+    def workload(self) -> tuple[Hashable, float]:
+        """Each experiment is a kind of its own."""
+        return self.name, 1.0
 
     @property
     def curves(self) -> dict[str, list[Measured]]:

@@ -1,0 +1,197 @@
+"""RunQueue: so many runs at a time on one server, in turn; who waits has a place and an estimate, and no process."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from dataclasses import dataclass
+from time import monotonic, sleep
+
+from mnist_core.messages import say
+from mnist_core.runs import PAUSED, WAITING, ChildRun
+
+LOGGER = logging.getLogger(__name__)
+LOOK_EVERY = 0.1  # seconds
+MOST_PACES = 100  # kinds of runs whose pace is remembered
+
+
+@dataclass(eq=False)
+class Entry:
+    """A run in the queue or out of it, and whose it is.
+
+    Attributes:
+        called: whether it was told to start. began: when it was first seen to go on; None before.
+    """
+
+    run: ChildRun
+    owner: object
+    called: bool = False
+    began: float | None = None
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """How long it has been going on, pauses included; 0 before."""
+        return 0.0 if self.began is None else monotonic() - self.began
+
+
+class RunQueue:
+    """Starts runs in the order in which they came, at most `places` at a time and one of each owner.
+
+    An owner's second run waits until the first is over, and lets others pass. A thread of its own, alive as long as
+    there is a run to look after, sees how runs end, whichever way, and calls the next.
+    """
+
+    def __init__(self, places: int | None, most_seconds: float | None = None) -> None:
+        """An empty queue.
+
+        Args:
+            places: how many runs go on at a time; None for as many as come.
+            most_seconds: a run that has gone on for longer, pauses included, is stopped; None for no such limit.
+        """
+        self.places = places
+        self.most_seconds = most_seconds
+        self._lock = threading.Lock()
+        self._entries: list[Entry] = []
+        self._watcher: threading.Thread | None = None
+        self._paces: dict[object, float] = {}  # seconds for a unit of work, by kind of run, as they were last measured
+        self._usual_seconds: float | None = None  # what a run has taken, the last ones counting most
+
+    def enter(self, run: ChildRun, owner: object) -> None:
+        """Start a run that waits to be started, now if there is a place, otherwise in turn."""
+        with self._lock:
+            self._entries.append(Entry(run, owner))
+        self._advance()
+        with self._lock:
+            if self._entries and self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, name="run queue", daemon=True)
+                self._watcher.start()
+
+    def ahead_of(self, run: ChildRun) -> int | None:
+        """How many runs must end or be called before this one is called; None when it does not wait here."""
+        with self._lock:
+            waits = next((entry for entry in self._entries if entry.run is run and not entry.called), None)
+            if waits is None or run.is_over:
+                return None
+            return len(self._before(waits))
+
+    def seconds_to_wait(self, run: ChildRun) -> float | None:
+        """How long it will probably be until this run is called; None when nobody knows, or it does not wait here.
+
+        The runs ahead of it are played through: those that go on with the time that they have left, those that wait
+        with what their work has taken on this machine before.
+        """
+        with self._lock:
+            waits = next((entry for entry in self._entries if entry.run is run and not entry.called), None)
+            if waits is None or self.places is None:
+                return None
+            before = self._before(waits)
+            ends = [self._seconds_left(entry) for entry in before if entry.called]
+            durations = [self._expected_seconds(entry.run) for entry in before if not entry.called]
+        known = [end for end in ends if end is not None]
+        if len(known) < len(ends) or None in durations:
+            return None
+        heapq.heapify(known)
+        while len(known) < self.places:
+            heapq.heappush(known, 0.0)
+        for duration in durations:
+            heapq.heappush(known, heapq.heappop(known) + (duration or 0.0))
+        return known[0]
+
+    def _before(self, waits: Entry) -> list[Entry]:
+        """The entries that go on, and those that were there before this one."""
+        at = self._entries.index(waits)
+        return [entry for entry in self._entries[:at] if not entry.run.is_over] + [
+            entry for entry in self._entries[at + 1 :] if entry.called and not entry.run.is_over
+        ]
+
+    def _seconds_left(self, entry: Entry) -> float | None:
+        """How long a run that was called will go on; None when nobody knows."""
+        left = None if entry.run.state == PAUSED else entry.run.seconds_left
+        if left is None and entry.run.state != PAUSED:
+            expected = self._expected_seconds(entry.run)
+            left = None if expected is None else max(0.0, expected - entry.elapsed_seconds)
+        if self.most_seconds is not None:
+            most = max(0.0, self.most_seconds - entry.elapsed_seconds)
+            left = most if left is None else min(left, most)
+        return left
+
+    def _expected_seconds(self, run: ChildRun) -> float | None:
+        """What a run will take, by what the like of it has taken, or else by what any run has; None at first."""
+        kind, amount = run.workload
+        pace = self._paces.get(kind)
+        expected = self._usual_seconds if pace is None else pace * amount
+        if self.most_seconds is not None:
+            expected = self.most_seconds if expected is None else min(expected, self.most_seconds)
+        return expected
+
+    def _watch(self) -> None:
+        """Look after the runs until there are none."""
+        while True:
+            try:
+                self._look()
+            except Exception:  # one run's trouble must not keep the others waiting for ever
+                LOGGER.exception("A run could not be looked after")
+            with self._lock:
+                if not self._entries:
+                    self._watcher = None
+                    return
+            sleep(LOOK_EVERY)
+
+    def _look(self) -> None:
+        """Note who has begun and who has ended, end what takes too long, call the next."""
+        with self._lock:
+            entries = list(self._entries)
+        for entry in entries:
+            if entry.run.is_over:
+                self._bury(entry)
+            elif entry.began is None and entry.run.state != WAITING:
+                entry.began = monotonic()
+            elif self.most_seconds is not None and entry.elapsed_seconds > self.most_seconds:
+                entry.run.stop(
+                    say(
+                        "A run may take {seconds:,.0f} s on this server, and this one has. "
+                        "What it had learnt is kept: draw, and your network answers.",
+                        seconds=self.most_seconds,
+                    )
+                )
+        self._advance()
+
+    def _bury(self, entry: Entry) -> None:
+        """Take a run that is over out, and remember what it took."""
+        with self._lock:
+            self._entries.remove(entry)
+            kind, amount = entry.run.workload
+            done = amount * entry.run.progress
+            if entry.began is None or done <= 0:
+                return
+            taken = entry.elapsed_seconds
+            self._paces[kind] = taken / done
+            while len(self._paces) > MOST_PACES:
+                self._paces.pop(next(iter(self._paces)))
+            self._usual_seconds = taken if self._usual_seconds is None else (self._usual_seconds + taken) / 2
+
+    def _advance(self) -> None:
+        """Call the next ones, as many as there are places for."""
+        while (entry := self._next()) is not None:
+            try:
+                entry.run.start()
+            except Exception as error:
+                if not entry.run.is_over:  # else its owner has just left the queue
+                    LOGGER.exception("A run could not be started")
+                    entry.run.fail(say("The run could not be started ({error}). Try again later.", error=str(error)))
+            if entry.run.state != WAITING:
+                entry.began = monotonic()
+
+    def _next(self) -> Entry | None:
+        """The first that may start, marked as called; None when there is no place, or nobody may."""
+        with self._lock:
+            going_on = [entry for entry in self._entries if entry.called and not entry.run.is_over]
+            if self.places is not None and len(going_on) >= self.places:
+                return None
+            busy = [entry.owner for entry in going_on]
+            for entry in self._entries:
+                if not entry.called and not entry.run.is_over and not any(entry.owner is owner for owner in busy):
+                    entry.called = True
+                    return entry
+            return None
