@@ -6,10 +6,20 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from mnist_core.config import ALL_IMAGES, DEVICES, LOSSES, OPTIMIZERS, PRECISIONS, RECIPES, SCHEDULES, TrainConfig
-from mnist_core.models import ACTIVATIONS, CHANNELS, DROPOUT, HIDDEN_LAYERS, HIDDEN_SIZE, MODELS, STAGES
+from mnist_core.models import (
+    ACTIVATIONS,
+    CHANNELS,
+    DROPOUT,
+    HIDDEN_LAYERS,
+    HIDDEN_SIZE,
+    MODELS,
+    STAGES,
+    count_model_parameters,
+)  # fmt: skip
 
 FIRST_RECIPE = next(iter(RECIPES))
 LEARNING_RATES = sorted(
@@ -76,6 +86,10 @@ class Query:
         if not says(text, value) or any(other.strip() != text for other in texts[:-1]):
             self.mended.append(Mended(name, quoted(texts), write(value)))
         return value
+
+    def asks_for(self, name: str) -> bool:
+        """Whether the name is there and has not been read yet."""
+        return name in self._unread
 
     def leave_out_rest(self) -> None:
         """Note whatever has not been read: there is no such name, or not with these other values."""
@@ -243,28 +257,52 @@ def write_query(recipe: str, config: TrainConfig) -> dict[str, str]:
     return query | {name: str(text) for name, (text, usual) in written.items() if text != usual}
 
 
-def read_query(query: Query, devices: Collection[str] = DEVICES) -> tuple[str, TrainConfig]:
+def read_query(
+    query: Query,
+    devices: Collection[str] = DEVICES,
+    limits: Mapping[str, int] = MappingProxyType({}),
+    most_parameters: int | None = None,
+) -> tuple[str, TrainConfig]:
     """The recipe and the configuration that a query asks for; what makes no sense becomes what the recipe says.
 
     Args:
         query: says afterwards what had to be mended. devices: those that there are, besides "auto".
+        limits: the most that is allowed of some fields; also of what the recipe says.
+        most_parameters: a larger network gets the recipe's options.
     """
     recipe = query.value("recipe", choice(RECIPES), FIRST_RECIPE)
     model = query.value("model", choice(MODELS), RECIPES[recipe].model)
     start = starting_point(recipe, model)
-    options = dict(start.model_options)
+    options, asked = dict(start.model_options), {}
     for option, default in start.model_options.items():
         if option in OPTIONS:
             named = OPTIONS[option](model, default)
             options[option] = query.value(named.name, named.read, default)
+            asked[option] = named.name
     values = {field: field_value(start, field) for field in FIELDS}
     values["non_digits"] = RECIPES[recipe].non_digits
-    fields = dict(FIELDS) | {"device": Named("device", choice(["auto", *devices]))}
+    fields = FIELDS | {field: limited(field, most) for field, most in limits.items()}
+    fields["device"] = Named("device", choice(["auto", *devices]))
     if not options.get("refuses"):
         del fields["non_digits"]  # such a network has no use for them
         values["non_digits"] = 0
     for field, named in fields.items():
-        values[field] = query.value(named.name, named.read, values[field])
+        usual = min(values[field], limits[field]) if field in limits else values[field]
+        if usual != values[field] and not query.asks_for(named.name):
+            query.mended.append(Mended(named.name, str(values[field]), str(usual)))
+        values[field] = query.value(named.name, named.read, usual)
     if values["train_images"] == ALL_IMAGES:
         values["train_images"] = None
-    return recipe, replace(start, model_options=options, **values)
+    config = replace(start, model_options=options, **values)
+    if most_parameters is not None and count_model_parameters(model, **config.model_options) > most_parameters:
+        for option, name in asked.items():
+            if options[option] != start.model_options[option]:
+                query.mended.append(Mended(name, str(write(options[option])), write(start.model_options[option])))
+        config = replace(config, model_options=dict(start.model_options))
+    return recipe, config
+
+
+def limited(field: str, most: int) -> Named:
+    """A field of whole numbers as it is read where at most `most` is allowed."""
+    least, usual_most = OFFERED[field]
+    return Named(FIELDS[field].name, whole_number(min(least, most), min(usual_most, most)))

@@ -65,9 +65,15 @@ class RecentRun:
 
 
 class RecentRuns:
-    """The runs in the order in which they were started, MOST_RUNS at most; the last one may be going on."""
+    """The runs in the order in which they were started, so many at most; the last one may be going on."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_RUNS, largest_weights: int = LARGEST_WEIGHTS) -> None:
+        """No runs yet.
+
+        Args:
+            most: 1 to MOST_RUNS. largest_weights: bytes of the snapshots of all runs but the present one.
+        """
+        self._most, self._largest_weights = max(1, min(most, MOST_RUNS)), largest_weights
         self._runs: list[RecentRun] = []
         self._started = 0
 
@@ -78,11 +84,11 @@ class RecentRuns:
         return len(self._runs)
 
     def add(self, run: TrainingRun) -> RecentRun:
-        """Take note of a run that has been started; the one before it is condensed, an eleventh forgotten."""
+        """Take note of a run that has been started; the one before it is condensed, the oldest forgotten."""
         for one in self._runs:
             if one.run is not None:
                 one.condense()
-        self._runs = self._runs[-(MOST_RUNS - 1) :]
+        self._runs = self._runs[max(0, len(self._runs) - self._most + 1) :]
         self._started += 1
         taken = {one.colour for one in self._runs}
         colour = next(colour for colour in range(MOST_RUNS) if colour not in taken)
@@ -94,7 +100,7 @@ class RecentRuns:
     def _bound_weights(self) -> None:
         """Thin the snapshots of older runs, where they take most first, until all of them together are small enough."""
         older = [one for one in self._runs if one.run is None]
-        while sum(one.summary.weights_size for one in older) > LARGEST_WEIGHTS:
+        while sum(one.summary.weights_size for one in older) > self._largest_weights:
             max(older, key=lambda one: one.summary.weights_size).shrink()
 
     def find(self, number: int) -> RecentRun | None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from mnist_core.config import TrainConfig
 from mnist_core.messages import Message, say
-from mnist_core.snapshots import Series, Snapshot, model_at
+from mnist_core.snapshots import LARGEST_SNAPSHOTS, Series, Snapshot, model_at
 from mnist_core.training import BatchDone, EpochDone
 from mnist_core.worker import Ended, Told, work
 
@@ -220,7 +220,15 @@ class TrainingRun(ChildRun):
         error: why it failed, for a person to read, or None.
     """
 
-    def __init__(self, config: TrainConfig, data_set: str = "mnist") -> None:
+    def __init__(
+        self, config: TrainConfig, data_set: str = "mnist", *, largest_weights: int = LARGEST_SNAPSHOTS
+    ) -> None:
+        """A run that waits to be started.
+
+        Args:
+            largest_weights: bytes of older weights that are kept at most, of those from along the way and of those from
+                the ends of epochs; two of each are kept in any case.
+        """
         super().__init__(work, config, data_set)
         self.config = config
         self.data_set = data_set
@@ -229,7 +237,7 @@ class TrainingRun(ChildRun):
         self._last_batch: BatchDone | None = None
         self._batches = 0  # how many BatchDones are in the history
         self._spacing = 1  # steps between them
-        self._along, self._ends_of_epochs = Series(), Series()
+        self._along, self._ends_of_epochs = Series(largest_weights), Series(largest_weights)
         self._model: tuple[int, nn.Module] | None = None
 
     def _take_in(self, events: Iterable[BatchDone | EpochDone]) -> None:

@@ -31,9 +31,11 @@ class ServerSettings:
         public: strangers come: where nothing else is said, the values of PUBLIC hold.
         runs: how many trainings and experiments go on at a time; the others wait in a queue.
         grace_seconds: so long a run goes on without its visitor's page.
-        epochs, train_images, made_digits, non_digits: the most that a run may have of each.
+        kept_seconds: so long a drawing and a finished run wait for their visitor's return.
+        epochs, batch_size, train_images, made_digits, non_digits: the most that a run may have of each.
         parameters: the most weights that a network may have.
         run_seconds: how long a run may take, pauses included.
+        run_bytes: the memory that a run may take besides what it shares with the server; kept on Linux.
         kept_runs: how many of a visitor's last runs are kept to compare.
         kept_weights: bytes of older weights that are kept of a run, and of all the runs before it.
         upload_bytes: of one file that a visitor sends.
@@ -45,12 +47,15 @@ class ServerSettings:
     public: bool = False
     runs: int = field(default_factory=default_runs)
     grace_seconds: float = 30.0
+    kept_seconds: float = 600.0
     epochs: int | None = None
+    batch_size: int | None = None
     train_images: int | None = None
     made_digits: int | None = None
     non_digits: int | None = None
     parameters: int | None = None
     run_seconds: int | None = None
+    run_bytes: int | None = None
     kept_runs: int = 10
     kept_weights: int = 6 * 2**20
     upload_bytes: int = 10_000_000
@@ -61,11 +66,13 @@ class ServerSettings:
 
 PUBLIC: dict[str, Any] = {
     "epochs": 10,
+    "batch_size": 500,
     "train_images": 60_000,
     "made_digits": 5000,
     "non_digits": 5000,
     "parameters": 500_000,
     "run_seconds": 180,
+    "run_bytes": 300_000_000,
     "kept_runs": 4,
     "kept_weights": 2 * 2**20,
     "upload_bytes": 4_000_000,
@@ -94,6 +101,11 @@ def read_limit(text: str) -> int | None:
     return int(text)
 
 
+def read_limit_from_one(text: str) -> int | None:
+    """A whole number from 1 on, None for "none", or a ValueError."""
+    return None if text.lower() == NO_LIMIT else read_count(text)
+
+
 def read_seconds(text: str) -> float:
     """A time, or a ValueError."""
     if not 0 <= float(text) < float("inf"):
@@ -111,6 +123,7 @@ def read_text(text: str) -> str:
 SWITCH = (read_switch, say("yes or no"))
 COUNT = (read_count, say("a whole number from 1 on"))
 LIMIT = (read_limit, say("a whole number from 0 on, or none"))
+LEAST_ONE = (read_limit_from_one, say("a whole number from 1 on, or none"))
 SECONDS = (read_seconds, say("a number of seconds, 0 or more"))
 TEXT = (read_text, say("a text that is not empty"))
 
@@ -119,12 +132,15 @@ KINDS: dict[str, tuple[Callable[[str], Any], Message]] = {
     "public": SWITCH,
     "runs": COUNT,
     "grace_seconds": SECONDS,
-    "epochs": LIMIT,
-    "train_images": LIMIT,
+    "kept_seconds": SECONDS,
+    "epochs": LEAST_ONE,
+    "batch_size": LEAST_ONE,
+    "train_images": LEAST_ONE,
     "made_digits": LIMIT,
     "non_digits": LIMIT,
-    "parameters": LIMIT,
-    "run_seconds": LIMIT,
+    "parameters": LEAST_ONE,
+    "run_seconds": LEAST_ONE,
+    "run_bytes": LEAST_ONE,
     "kept_runs": COUNT,
     "kept_weights": COUNT,
     "upload_bytes": COUNT,

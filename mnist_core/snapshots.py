@@ -26,7 +26,9 @@ class Snapshot:
 class Series:
     """Snapshots in the order of their steps: the newest, and of the older ones some, evenly spread, within bounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_SNAPSHOTS) -> None:
+        """An empty series that will hold at most so many bytes, but never fewer than two snapshots."""
+        self._largest = largest
         self.newest: Snapshot | None = None
         self._kept: list[Snapshot] = []
         self._spacing = 1  # steps between those that are kept
@@ -37,7 +39,7 @@ class Series:
         if self._kept and snapshot.step - self._kept[-1].step < self._spacing:
             return
         self._kept.append(snapshot)
-        most = max(2, min(MOST_SNAPSHOTS, LARGEST_SNAPSHOTS // len(snapshot.weights)))
+        most = max(2, min(MOST_SNAPSHOTS, self._largest // len(snapshot.weights)))
         while len(self._kept) > most:
             self._kept = self._kept[::2]
             self._spacing = max(1, 2 * self._spacing, snapshot.step // most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from time import monotonic, thread_time
 from typing import Any
 
@@ -23,6 +25,7 @@ from mnist_core.data import Digits, load_digits
 from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
 from mnist_core.messages import Message, say
+from mnist_core.server_settings import server_settings
 from mnist_core.snapshots import Snapshot
 from mnist_core.training import EpochDone, build_seeded_model, train
 
@@ -60,6 +63,22 @@ def training_threads() -> int:
     as ever.
     """
     return max(1, cpu_cores() // 2)
+
+
+def bound_memory(most_bytes: int | None) -> None:
+    """Let this process take so many bytes more than it has, on Linux; then an allocation fails that can be told of.
+
+    Otherwise the system might end whichever process it likes: the server.
+    """
+    status = Path("/proc/self/status")
+    if most_bytes is None or not status.exists():
+        return
+    import resource
+
+    taken = re.search(r"VmData:\s*(\d+) kB", status.read_text())
+    if taken is not None:
+        limit = 1024 * int(taken[1]) + most_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 class Orders:
@@ -167,6 +186,7 @@ def go_on(begin: Callable[[Messenger], Iterable[Any]], pipe: Connection) -> None
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     torch.set_num_threads(training_threads())
+    bound_memory(server_settings().run_bytes)
     orders, messenger = Orders(pipe), Messenger(pipe)
     ended = Ended("done")
     try:

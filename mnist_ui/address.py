@@ -14,7 +14,9 @@ import streamlit as st
 
 from mnist_core import TrainConfig
 from mnist_core.devices import available_devices
+from mnist_core.limits import allowed
 from mnist_core.links import Mended, Query, choice, read_query, write_query
+from mnist_core.server_settings import server_settings
 from mnist_ui.language import ENGLISH, LANGUAGE, _, browser_language, current_language, languages
 from mnist_ui.sidebar import option_settings, recipe_settings
 from mnist_ui.visitor import SETTING, Visitor, read_settings, set_widget_value, widget_value, write_settings
@@ -42,7 +44,8 @@ def read_link(visitor: Visitor, panels: Collection[str], experiments: Collection
     if not visitor.link_is_read:
         asked = {name: st.query_params.get_all(name) for name in st.query_params}
         query = Query(asked)
-        recipe, config = read_query(query, available_devices())
+        settings = server_settings()
+        recipe, config = read_query(query, available_devices(), allowed(settings), settings.parameters)
         language = visitor.looked_at.get(LANGUAGE_KEY, current_language())
         looked_at = {
             PANEL_KEY: query.value("panel", choice(panels), None),

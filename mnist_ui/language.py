@@ -114,3 +114,11 @@ def filled(template: str, values: dict[str, Any], language: str) -> str:
         return template
     said = {name: _(value) if isinstance(value, Message) else value for name, value in values.items()}
     return LocalFormatter(language).vformat(template, (), said)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words: "6 s", "2 min 5 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes:
+        return _("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return _("{seconds} s", seconds=rest)

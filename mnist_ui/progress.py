@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from mnist_core import TrainConfig
 from mnist_core.curves import batch_curve, observe
 from mnist_core.messages import say
 from mnist_core.runs import DONE, FAILED, PAUSED, STOPPED, TrainingRun
 from mnist_core.weights import FORMATS, weights_bytes
+from mnist_ui import waiting
 from mnist_ui.charts import accuracy_chart, loss_chart
-from mnist_ui.language import _
+from mnist_ui.language import _, duration
 from mnist_ui.table import written_numbers
 from mnist_ui.visitor import Visitor
 
@@ -26,18 +26,20 @@ DECIMALS = {
 
 
 def show(visitor: Visitor) -> None:
-    """The panel; while a run is going on it refreshes itself twice a second."""
-    st.fragment(show_progress, run_every=visitor.tick_seconds)(visitor)
+    """The panel; while a run is going on it refreshes itself twice a second, in the queue once."""
+    st.fragment(show_progress, run_every=visitor.progress_tick_seconds)(visitor)
 
 
 def show_progress(visitor: Visitor) -> None:
     """Buttons, bar and curves as they are now."""
-    if visitor.wants_training or visitor.ticking != visitor.is_training:
+    visitor.take_turn()
+    if visitor.wants_training or visitor.drawn_following != visitor.following:
         st.rerun()  # a run shall begin, or has ended: the whole page takes note
     show_buttons(visitor)
+    show_queue(visitor)
     run = visitor.run
     if run is None:
-        images = (visitor.config.train_images or 60_000) + made_images(visitor.config)
+        images = visitor.config.images
         st.info(_("Press **Train**: a new network learns from {images:,} images, and you see how.", images=images))
         return
     show_state(run)
@@ -47,16 +49,14 @@ def show_progress(visitor: Visitor) -> None:
         show_downloads(run)
 
 
-def made_images(config: TrainConfig) -> int:
-    """How many images are drawn for a run before it begins."""
-    return config.made_digits + config.non_digits
-
-
 def show_buttons(visitor: Visitor) -> None:
-    """Train, or Pause and Stop training while a run is going on."""
+    """Train, or Pause and Stop training while a run is going on, or the way out of the queue."""
     run = visitor.run
     with st.container(horizontal=True, vertical_alignment="center", key="train_buttons"):
         st.subheader(_("Watch it learn"), anchor=False, width="content")
+        if visitor.waiting_run is not None:
+            st.button(_("Leave the queue"), icon=":material/logout:", key="leave_queue", on_click=visitor.leave_queue)
+            return
         if run is None or run.is_over:
             st.button(
                 _("Train") if run is None else _("Train again"),
@@ -64,6 +64,7 @@ def show_buttons(visitor: Visitor) -> None:
                 icon=":material/play_arrow:",
                 key="train",
                 on_click=visitor.wish_training,
+                disabled=not visitor.may_train,
             )
             return
         paused = run.state == PAUSED
@@ -76,14 +77,24 @@ def show_buttons(visitor: Visitor) -> None:
         st.button(_("Stop training"), icon=":material/stop:", on_click=run.stop)
 
 
+def show_queue(visitor: Visitor) -> None:
+    """Where the next run waits, or why there is none."""
+    if visitor.waiting_run is not None:
+        waiting.show(visitor, visitor.waiting_run)
+    elif visitor.lost_place is not None:
+        st.warning(_(visitor.lost_place), icon=":material/hourglass_disabled:")
+    if visitor.config_problem is not None:
+        st.warning(_(visitor.config_problem), icon=":material/block:")
+
+
 def show_state(run: TrainingRun) -> None:
     """The progress bar with its words, and how the run ended."""
     st.progress(run.progress, text=progress_words(run))
     if run.state == FAILED:
         st.error(_(run.error or say("The training failed.")), icon=":material/error:")
     elif run.state == STOPPED:
-        words = _("Stopped. What it had learnt is kept: draw, and your network answers.")
-        st.info(words, icon=":material/stop_circle:")
+        words = run.stopped_because or say("Stopped. What it had learnt is kept: draw, and your network answers.")
+        st.info(_(words), icon=":material/stop_circle:")
     elif run.state == DONE:
         words = " ".join(filter(None, [_("Done."), summary(run), _("Draw, and your network answers.")]))
         st.success(words, icon=":material/check_circle:")
@@ -95,7 +106,7 @@ def progress_words(run: TrainingRun) -> str:
     """Where the run is: epoch, speed, time left."""
     last = run.last_batch
     if last is None:
-        count = made_images(run.config)
+        count = run.config.made_images
         if run.is_over:
             return _("No step was made.")
         return _("Making {count:,} more drawings to learn from ...", count=count) if count else _("Starting ...")
@@ -109,14 +120,6 @@ def progress_words(run: TrainingRun) -> str:
     elif not run.is_over and run.seconds_left is not None:
         words.append(_("{duration} left", duration=duration(run.seconds_left)))
     return ", ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words: "6 s", "2 min 5 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes:
-        return _("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return _("{seconds} s", seconds=rest)
 
 
 def summary(run: TrainingRun) -> str:

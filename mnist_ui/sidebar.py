@@ -8,14 +8,16 @@ from typing import Any
 import streamlit as st
 
 from mnist_core import MODELS, RECIPES, TrainConfig
-from mnist_core.config import LOSSES, OPTIMIZERS, SCHEDULES
+from mnist_core.config import ALL_IMAGES, LOSSES, OPTIMIZERS, SCHEDULES
 from mnist_core.devices import available_devices
-from mnist_core.links import LEARNING_RATES, OFFERED, OFFERED_NUMBERS
+from mnist_core.limits import bounds, within_limits
+from mnist_core.links import LEARNING_RATES, OFFERED_NUMBERS
 from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, CHANNELS, DROPOUT, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
+from mnist_core.server_settings import ServerSettings, server_settings
 from mnist_ui import colours
 from mnist_ui.choice import choose_one
-from mnist_ui.language import _
+from mnist_ui.language import _, _n, duration
 from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
 
 RECIPE_NAMES = {
@@ -58,7 +60,7 @@ def show(visitor: Visitor) -> None:
             help=_("A named set of all the settings below; change any of them afterwards."),
         )
         train = st.container()
-        visitor.config = choose_config(in_colour)
+        visitor.take_config(choose_config(in_colour))
         if in_colour:
             with examples:
                 colours.show_examples(visitor.config)
@@ -69,10 +71,25 @@ def show(visitor: Visitor) -> None:
             icon=":material/play_arrow:",
             key="train_sidebar",
             width="stretch",
-            disabled=visitor.is_training,
+            disabled=not visitor.may_train,
             on_click=visitor.wish_training,
         )
+        with train:
+            show_limits(server_settings())
     visitor.settings = read_settings()
+
+
+def show_limits(settings: ServerSettings) -> None:
+    """What this server allows of a run, in a line; nothing where it sets no limits."""
+    limits = []
+    if settings.epochs is not None:
+        limits.append(_n("{count} epoch", "{count:,} epochs", settings.epochs))
+    if settings.parameters is not None:
+        limits.append(_n("{count} parameter", "{count:,} parameters", settings.parameters))
+    if settings.run_seconds is not None:
+        limits.append(_("{duration} a run", duration=duration(settings.run_seconds)))
+    if limits:
+        st.caption(_("On this server at most {limits}.", limits=", ".join(limits)))
 
 
 def in_words(names: Mapping[str, str]) -> Callable[[str], str]:
@@ -87,9 +104,9 @@ def follow_recipe() -> None:
 
 
 def recipe_settings(recipe: TrainConfig) -> dict[str, Any]:
-    """The values of the widgets, but for those of the model's options, that make up a recipe."""
-    plain = recipe.as_dict()
-    return {**{name: plain[name] for name in PLAIN_SETTINGS}, "train_images": recipe.train_images or 60_000}
+    """The values of the widgets, but for those of the model's options, that make up a recipe, as far as allowed."""
+    plain = within_limits(recipe, server_settings()).as_dict()
+    return {**{name: plain[name] for name in PLAIN_SETTINGS}, "train_images": plain["train_images"] or ALL_IMAGES}
 
 
 def option_settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +127,9 @@ def choose_config(in_colour: bool) -> TrainConfig:
     def key(name: str) -> str:
         return setting_key(name, start[name])
 
+    def offered(name: str) -> tuple[int, int]:
+        return bounds(name, server_settings())
+
     model = choose_one(
         _("Model"), list(MODELS), format_func=in_words(MODEL_NAMES), key=key("model"), on_change=forget_options,
         help=_("The network that learns. A CNN looks at neighbouring pixels together; an MLP does not know which are."),
@@ -118,14 +138,17 @@ def choose_config(in_colour: bool) -> TrainConfig:
     all_options = TrainConfig(model=model, model_options=options, colour=in_colour).model_options
     st.caption(_("{count:,} parameters to learn", count=count_model_parameters(model, **all_options)))
     epochs = st.number_input(
-        _("Epochs"), *OFFERED["epochs"], key=key("epochs"), help=_("How often the network sees every training image.")
+        _("Epochs"),
+        *offered("epochs"),
+        key=key("epochs"),
+        help=_("How often the network sees every training image."),
     )
     learning_rate = st.select_slider(
         _("Learning rate"), LEARNING_RATES, format_func=lambda rate: f"{rate:g}", key=key("learning_rate"),
         help=_("How far each step moves the weights. Too low learns nothing in time, too high runs away."),
     )  # fmt: skip
     batch_size = st.number_input(
-        _("Batch size"), *OFFERED["batch_size"], key=key("batch_size"),
+        _("Batch size"), *offered("batch_size"), key=key("batch_size"),
         help=_("How many images the network sees before each step."),
     )  # fmt: skip
     optimizer = choose_one(
@@ -162,11 +185,11 @@ def choose_config(in_colour: bool) -> TrainConfig:
             ),
         )  # fmt: skip
         train_images = st.number_input(
-            _("Training images"), *OFFERED["train_images"], step=100, key=key("train_images"),
+            _("Training images"), *offered("train_images"), step=100, key=key("train_images"),
             help=_("How many of MNIST's 60,000 training images are used; the 10,000 test images never are."),
         )  # fmt: skip
         made_digits = st.number_input(
-            _("Made digits"), *OFFERED["made_digits"], step=1000, key=key("made_digits"),
+            _("Made digits"), *offered("made_digits"), step=1000, key=key("made_digits"),
             help=_(
                 "How many digits in styles that MNIST lacks, drawn by a generator, are added to the training images: "
                 "the slashed zero, the one with a foot, the crossed seven. Making 1,000 takes about a second."
@@ -175,14 +198,17 @@ def choose_config(in_colour: bool) -> TrainConfig:
         non_digits = 0
         if options.get("refuses"):
             non_digits = st.number_input(
-                _("Non-digits"), *OFFERED["non_digits"], step=1000, key=key("non_digits"),
+                _("Non-digits"), *offered("non_digits"), step=1000, key=key("non_digits"),
                 help=_(
                     "How many drawings that are no digit are added, letters, doodles, scribbles, so that the network "
                     "learns to say that it sees none."
                 ),
             )  # fmt: skip
         seed = st.number_input(
-            _("Seed"), *OFFERED["seed"], key=key("seed"), help=_("Where chance begins: equal seeds give equal runs.")
+            _("Seed"),
+            *offered("seed"),
+            key=key("seed"),
+            help=_("Where chance begins: equal seeds give equal runs."),
         )
         stop_when_stalled = st.toggle(
             _("Stop by itself"), key=key("stop_when_stalled"),
@@ -204,8 +230,8 @@ def choose_config(in_colour: bool) -> TrainConfig:
         model=model, model_options=options, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size,
         optimizer=optimizer, weight_decay=weight_decay, loss=loss, label_smoothing=label_smoothing,
         schedule=schedule, augment=augment, colour=in_colour,
-        train_images=None if train_images == 60_000 else train_images, made_digits=made_digits, non_digits=non_digits,
-        seed=seed, device=device, precision=precision, stop_when_stalled=stop_when_stalled,
+        train_images=None if train_images == ALL_IMAGES else train_images, made_digits=made_digits,
+        non_digits=non_digits, seed=seed, device=device, precision=precision, stop_when_stalled=stop_when_stalled,
     )  # fmt: skip
 
 

@@ -14,13 +14,19 @@ from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
 from mnist_core.drawing import Ink, Picture, ink_of
+from mnist_core.errors import ConfigError
 from mnist_core.lessons.experiment_runs import ExperimentRun
+from mnist_core.limits import check_limits
 from mnist_core.links import Mended
+from mnist_core.messages import Message
 from mnist_core.recent_runs import RecentRuns
-from mnist_core.runs import ChildRun
+from mnist_core.run_queue import RunQueue
+from mnist_core.runs import WAITING, ChildRun
 from mnist_core.segmentation import cut_apart
+from mnist_core.server_settings import server_settings
 
 TICK_SECONDS = 0.5
+TICK_SECONDS_IN_QUEUE = 1.0
 MOST_UNDO = 30
 SHIPPED, MINE = "shipped", "mine"
 SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
@@ -46,6 +52,11 @@ class Drawing:
         return ink_of(self.picture)
 
 
+def no_runs() -> RecentRuns:
+    """The list of last runs, as long as this server allows."""
+    return RecentRuns(server_settings().kept_runs, server_settings().kept_weights)
+
+
 def blank_drawing() -> Drawing:
     """An empty canvas."""
     return Drawing(np.zeros((SIDE, SIDE), np.uint8))
@@ -64,8 +75,11 @@ class Visitor:
     last_sent: bytes = b""
     canvas_lost_at: int | None = None  # the last loss that was made good
     config: TrainConfig = field(default_factory=TrainConfig)
+    config_problem: Message | None = None  # why this server does not train it
     run: TrainingRun | None = None  # the present one
-    recent_runs: RecentRuns = field(default_factory=RecentRuns)  # the last ones, the present one among them
+    waiting_run: TrainingRun | None = None  # the next one, as long as it waits for a place; it then becomes the present
+    lost_place: Message | None = None  # why the last one that waited never began
+    recent_runs: RecentRuns = field(default_factory=no_runs)  # the last ones, the present one among them
     experiment: ExperimentRun | None = None
     answered_by: str = SHIPPED
     pen: str = "#ff9f1c"  # its colour, once digits are in colour
@@ -74,7 +88,7 @@ class Visitor:
     photo_problem: str = ""  # why the last one was not
     has_come_back: bool = False  # whether the tab's name has been looked up in this session
     wants_training: bool = False  # Train was pressed; the settings are read first
-    ticking: bool = False  # whether the page was last drawn as one that refreshes itself
+    drawn_following: str = ""  # what the page followed when it was last drawn, see `following`
     experiment_ticking: bool = False  # whether the lesson about experiments was
     drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
     answerer_in_lesson: str | None = None  # whose network it is about; None when no lesson is open
@@ -134,9 +148,26 @@ class Visitor:
         return self.run is not None and not self.run.is_over
 
     @property
+    def following(self) -> str:
+        """What the page refreshes itself for: "run", "queue" or, when there is nothing to follow, ""."""
+        if self.is_training:
+            return "run"
+        return "" if self.waiting_run is None else "queue"
+
+    @property
+    def may_train(self) -> bool:
+        """Whether Train can be pressed: one run at a time, with settings that this server allows."""
+        return not self.following and self.config_problem is None
+
+    @property
     def tick_seconds(self) -> float | None:
         """How often what follows a run draws itself anew; None when there is nothing to follow."""
         return TICK_SECONDS if self.is_training else None
+
+    @property
+    def progress_tick_seconds(self) -> float | None:
+        """How often the training panel draws itself anew: also for the place in the queue."""
+        return TICK_SECONDS_IN_QUEUE if self.following == "queue" else self.tick_seconds
 
     def forget_mended(self) -> None:
         """Note that the notice of what was mended has been read."""
@@ -145,7 +176,7 @@ class Visitor:
     @property
     def runs(self) -> tuple[ChildRun, ...]:
         """All that goes on, or has gone on, in child processes for this visitor."""
-        return tuple(run for run in (self.run, self.experiment) if run is not None)
+        return tuple(run for run in (self.run, self.waiting_run, self.experiment) if run is not None)
 
     @property
     def is_experimenting(self) -> bool:
@@ -161,7 +192,7 @@ class Visitor:
         """Start an experiment in place of the last one; the picture is the drawing, (28, 28) float32, 0..1."""
         self.end_experiment()
         self.experiment = ExperimentRun(name, picture, seed)
-        self.experiment.start()
+        run_queue().enter(self.experiment, self)
 
     def end_experiment(self) -> None:
         """Stop the experiment that is going on, and forget it."""
@@ -174,14 +205,44 @@ class Visitor:
         self.wants_training = True
 
     def train_if_wished(self) -> None:
-        """Start a run with the settings in the sidebar, in place of the last one, when Train was pressed."""
+        """Begin a run with the settings in the sidebar, or let it wait for a place, when Train was pressed."""
         wished, self.wants_training = self.wants_training, False
-        if wished and not self.is_training:
-            self.run = TrainingRun(self.config)
-            self.run.start()
-            self.recent_runs.add(self.run)
-            self.answered_by = MINE
-        self.ticking = self.is_training
+        if wished and self.may_train:
+            self.begin(TrainingRun(self.config, largest_weights=server_settings().kept_weights))
+        self.drawn_following = self.following
+
+    def begin(self, run: TrainingRun) -> None:
+        """Let a run start, or wait for a place; the present one is kept until then."""
+        self.waiting_run, self.lost_place = run, None
+        run_queue().enter(run, self)
+        self.take_turn()
+
+    def take_turn(self) -> None:
+        """Let the run that has waited become the present one, when it has been called."""
+        run = self.waiting_run
+        if run is None or run.state == WAITING:
+            return
+        self.waiting_run = None
+        if run.stopped_because is not None and not run.history:
+            self.lost_place = run.stopped_because
+            return
+        self.run, self.answered_by = run, MINE
+        self.recent_runs.add(run)
+
+    def leave_queue(self) -> None:
+        """Give up the place of the run that waits; nothing else changes."""
+        run, self.waiting_run = self.waiting_run, None
+        if run is not None:
+            run.stop()
+
+    def take_config(self, config: TrainConfig) -> None:
+        """Take over what the settings add up to, and note whether this server allows it."""
+        self.config = config
+        try:
+            check_limits(config, server_settings())
+            self.config_problem = None
+        except ConfigError as error:
+            self.config_problem = error.message
 
     def forget_run(self, number: int) -> None:
         """Forget one of the last runs; the present one is then gone from all of the page.
@@ -207,6 +268,13 @@ class Visitor:
         """Which network answers, the visitor's own or the shipped one, after how many steps, and the network itself."""
         latest = self.run.latest if self.run is not None and self.answered_by == MINE else None
         return (SHIPPED, 0, shipped_model()) if latest is None else (MINE, *latest)
+
+
+@st.cache_resource(show_spinner=False)
+def run_queue() -> RunQueue:
+    """The one queue of this server; a cluster has its own."""
+    settings = server_settings()
+    return RunQueue(None if settings.scheduler else settings.runs, settings.run_seconds)
 
 
 @st.cache_resource(show_spinner=False)

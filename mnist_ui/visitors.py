@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import threading
 from time import monotonic, sleep
 
@@ -13,15 +12,22 @@ import torch
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from mnist_core.runs import warm_up
+from mnist_core.errors import ConfigError
+from mnist_core.messages import say
+from mnist_core.runs import WAITING, warm_up
+from mnist_core.server_settings import server_settings
 from mnist_ui.browser import Tab
+from mnist_ui.language import _
 from mnist_ui.server_log import leave_out_closed_pages
 from mnist_ui.visitor import Visitor, set_widget_value, widget_value, write_settings
 
 LOGGER = logging.getLogger(__name__)
-GRACE_SECONDS = float(os.environ.get("DIGIT_PLAYGROUND_GRACE_SECONDS", "30"))  # a run goes on without its page
-KEPT_SECONDS = 600.0  # a drawing and a finished run wait for a reload
 VISITOR_KEY = "visitor"
+LEFT = say(
+    "The page was away for over {seconds:,.0f} s, so the run was stopped. What it had learnt is kept: draw, and your "
+    "network answers."
+)
+LOST_PLACE = say("The page was away for over {seconds:,.0f} s, so its place in the queue is gone. Press Train again.")
 
 
 class Visitors:
@@ -39,7 +45,7 @@ class Visitors:
 
     def come_back(self, tab: str, newcomer: Visitor) -> Visitor:
         """Whoever was in this tab before its reload, or the newcomer when nobody was."""
-        for _ in range(20):  # the page before the reload may be a moment in going
+        for _attempt in range(20):  # the page before the reload may be a moment in going
             with self._lock:
                 before = next((one for one in self._all if one.tab == tab and one is not newcomer), None)
                 if before is None:
@@ -71,11 +77,11 @@ class Visitors:
             visitor.gone_since = None
             return
         visitor.gone_since = visitor.gone_since or monotonic()
-        gone_seconds = monotonic() - visitor.gone_since
-        if gone_seconds > GRACE_SECONDS:
+        gone_seconds, settings = monotonic() - visitor.gone_since, server_settings()
+        if gone_seconds > settings.grace_seconds:
             for run in visitor.runs:
-                run.stop()
-        if gone_seconds > max(KEPT_SECONDS, GRACE_SECONDS):
+                run.stop(say(LOST_PLACE if run.state == WAITING else LEFT, seconds=settings.grace_seconds))
+        if gone_seconds > max(settings.kept_seconds, settings.grace_seconds):
             with self._lock:
                 self._all.remove(visitor)
 
@@ -100,6 +106,7 @@ def all_visitors() -> Visitors:
 
 def current_visitor(tab: Tab) -> Visitor:
     """The visitor whose page is being drawn in this browser tab; after a reload, with what they had before."""
+    check_settings()
     visitor: Visitor | None = widget_value(VISITOR_KEY)
     if visitor is None:
         context = get_script_run_ctx()
@@ -113,5 +120,16 @@ def current_visitor(tab: Tab) -> Visitor:
         write_settings(visitor.settings)
         visitor.has_come_back = True
     visitor.refill_if_lost(tab.canvas_lost_at)
+    visitor.take_turn()
     visitor.drawing_in_lesson = visitor.answerer_in_lesson = None
     return visitor
+
+
+def check_settings() -> None:
+    """Show what is wrong with the server's settings, in place of a page that would not keep to them."""
+    try:
+        server_settings()
+    except ConfigError as error:
+        LOGGER.error("%s", error)
+        st.error(_("This server's settings make no sense. {error}", error=error.message))
+        st.stop()

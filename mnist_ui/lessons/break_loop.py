@@ -10,7 +10,9 @@ from mnist_core import prepare
 from mnist_core.lessons.experiment_runs import ExperimentRun
 from mnist_core.lessons.experiments import EXPERIMENTS, Experiment, in_percent
 from mnist_core.lessons.loud_mistakes import ERRORS, LoudMistake, meet
-from mnist_core.runs import DONE
+from mnist_core.messages import say
+from mnist_core.runs import DONE, WAITING
+from mnist_ui import waiting
 from mnist_ui.address import EXPERIMENT_KEY
 from mnist_ui.canvas import test_digits
 from mnist_ui.choice import choose_one
@@ -93,7 +95,10 @@ def show_silent(visitor: Visitor, name: str, experiment: Experiment) -> None:
             on_click=try_out, args=(visitor, name, guess, 0), help=_("Runs both, on equal seeds. It takes seconds."),
         )  # fmt: skip
         return
-    show_curves(run, experiment)
+    if run.state == WAITING:
+        waiting.show(visitor, run)
+    else:
+        show_curves(run, experiment)
     if run.is_over:
         show_end(run, experiment, guess, outcomes)
         st.button(
@@ -127,7 +132,8 @@ def show_end(run: ExperimentRun, experiment: Experiment, guess: str, outcomes: d
         st.markdown(_(experiment.comparison.result.template, **in_percent(run.findings)))
         st.markdown(_(experiment.explanation.template, **in_percent(run.findings)))
     else:
-        st.info(_("Stopped before its end, so nothing is claimed."), icon=":material/stop_circle:")
+        words = run.stopped_because or say("Stopped before its end, so nothing is claimed.")
+        st.info(_(words), icon=":material/stop_circle:")
 
 
 def show_curves(run: ExperimentRun, experiment: Experiment) -> None:

@@ -12,7 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_core.runs import ChildRun
+from mnist_core.server_settings import PREFIX, server_settings
 from mnist_ui import visitors as visitors_module
+from mnist_ui.visitor import run_queue
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PATIENCE_SECONDS = 60.0  # with what takes a second on an idle machine
@@ -58,6 +60,22 @@ def open_page() -> Callable[..., AppTest]:
 @pytest.fixture
 def page(open_page: Callable[..., AppTest]) -> AppTest:
     return open_page()
+
+
+@pytest.fixture
+def set_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """set_server(epochs="3"): the owner's settings for this test, as environment variables give them."""
+
+    def set_all(**settings: str) -> None:
+        for name, value in settings.items():
+            monkeypatch.setenv(PREFIX + name.upper(), value)
+        server_settings.cache_clear()
+        run_queue.clear()
+
+    yield set_all
+    monkeypatch.undo()
+    server_settings.cache_clear()
+    run_queue.clear()
 
 
 @pytest.fixture

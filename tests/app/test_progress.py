@@ -48,7 +48,7 @@ def show(run: TrainingRun | None) -> AppTest:
         progress.show_progress(st.session_state["visitor"])
 
     page = AppTest.from_function(panel, default_timeout=60)
-    page.session_state["visitor"] = Visitor(run=run, ticking=run is not None and not run.is_over)
+    page.session_state["visitor"] = Visitor(run=run, drawn_following="run" if run and not run.is_over else "")
     page.run()
     assert not page.exception
     return page

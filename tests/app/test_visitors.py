@@ -167,19 +167,20 @@ def test_another_tab_is_somebody_else(connected) -> None:
     assert visitors.come_back("f" * 32, other) is other is not first
 
 
-def test_a_run_ends_when_its_page_has_been_gone_for_the_grace_time(connected, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(visitors_module, "GRACE_SECONDS", 0.1)
+def test_a_run_ends_when_its_page_has_been_gone_for_the_grace_time(connected, set_server, wait_until) -> None:
+    set_server(grace_seconds="0.1")
     visitors = Visitors()
     stays, leaves = (Visitor(session_id=name, run=TrainingRun(TrainConfig())) for name in ("stays", "leaves"))
     connected.add("stays")
     for visitor in (stays, leaves):
         visitors.welcome(visitor)
     wait_until(lambda: leaves.run.state == STOPPED)
+    assert leaves.run.stopped_because.startswith("The page was away for over 0 s")
     assert stays.run.state == WAITING
 
 
-def test_an_experiment_ends_with_its_page_too(connected, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(visitors_module, "GRACE_SECONDS", 0.1)
+def test_an_experiment_ends_with_its_page_too(connected, set_server, wait_until) -> None:
+    set_server(grace_seconds="0.1")
     leaves = Visitor(session_id="leaves", run=TrainingRun(TrainConfig()))
     leaves.try_out("evaluated_on_training_images", np.zeros((28, 28), np.float32), 0)
     assert leaves.is_experimenting
@@ -215,9 +216,8 @@ def test_a_run_goes_on_through_a_short_absence(connected, wait_until) -> None:
     assert visitor.run.state == WAITING
 
 
-def test_who_stays_away_is_forgotten(connected, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(visitors_module, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(visitors_module, "KEPT_SECONDS", 0.2)
+def test_who_stays_away_is_forgotten(connected, set_server, wait_until) -> None:
+    set_server(grace_seconds="0.1", kept_seconds="0.2")
     visitors = Visitors()
     connected.add("stays")
     leaves, stays = Visitor(session_id="leaves"), Visitor(session_id="stays")
