@@ -3,7 +3,8 @@
 A language is one file, locales/CODE.po, in gettext's format; the page offers every one that is there. To bring one up
 to date with the code, before its new texts are translated:
 
-    pybabel extract --no-location --keyword _ --keyword _n:1,2 --keyword say --output messages.pot mnist_core mnist_ui
+    pybabel extract --sort-output --no-location --keyword _ --keyword _n:1,2 --keyword say \\
+        --output messages.pot mnist_core mnist_ui
     pybabel update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \\
         --locale es --input-file messages.pot --output-file mnist_ui/locales/es.po
 
