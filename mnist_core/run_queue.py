@@ -35,6 +35,14 @@ class Entry:
         return 0.0 if self.began is None else monotonic() - self.began
 
 
+@dataclass(frozen=True)
+class Wait:
+    """So long it will probably be; or it will not be longer, when more is not known."""
+
+    seconds: float
+    at_most: bool = False
+
+
 class RunQueue:
     """Starts runs in the order in which they came, at most `places` at a time and one of each owner.
 
@@ -75,28 +83,26 @@ class RunQueue:
                 return None
             return len(self._before(waits))
 
-    def seconds_to_wait(self, run: ChildRun) -> float | None:
-        """How long it will probably be until this run is called; None when nobody knows, or it does not wait here.
+    def wait_of(self, run: ChildRun) -> Wait | None:
+        """How long it will be until this run is called; None when nobody knows, or it does not wait here.
 
         The runs ahead of it are played through: those that go on with the time that they have left, those that wait
-        with what their work has taken on this machine before.
+        with what their work has taken on this machine before, and where that is not known, with what they may take.
         """
         with self._lock:
             waits = next((entry for entry in self._entries if entry.run is run and not entry.called), None)
             if waits is None or self.places is None:
                 return None
             before = self._before(waits)
-            ends = [self._seconds_left(entry) for entry in before if entry.called]
-            durations = [self._expected_seconds(entry.run) for entry in before if not entry.called]
-        known = [end for end in ends if end is not None]
-        if len(known) < len(ends) or None in durations:
+            ends = [self._rest(entry) for entry in before if entry.called]
+            durations = [self._bounded(self._expected_seconds(entry.run), 0.0) for entry in before if not entry.called]
+        if None in ends or None in durations:
             return None
-        heapq.heapify(known)
-        while len(known) < self.places:
-            heapq.heappush(known, 0.0)
+        places = [end.seconds for end in ends if end] + [0.0] * (self.places - len(ends))
+        heapq.heapify(places)
         for duration in durations:
-            heapq.heappush(known, heapq.heappop(known) + (duration or 0.0))
-        return known[0]
+            heapq.heappush(places, heapq.heappop(places) + (duration.seconds if duration else 0.0))
+        return Wait(places[0], any(wait is not None and wait.at_most for wait in (*ends, *durations)))
 
     def _before(self, waits: Entry) -> list[Entry]:
         """The entries that go on, and those that were there before this one."""
@@ -105,25 +111,26 @@ class RunQueue:
             entry for entry in self._entries[at + 1 :] if entry.called and not entry.run.is_over
         ]
 
-    def _seconds_left(self, entry: Entry) -> float | None:
-        """How long a run that was called will go on; None when nobody knows."""
+    def _rest(self, entry: Entry) -> Wait | None:
+        """How long a run that was called will go on."""
         left = None if entry.run.state == PAUSED else entry.run.seconds_left
         if left is None and entry.run.state != PAUSED:
             expected = self._expected_seconds(entry.run)
             left = None if expected is None else max(0.0, expected - entry.elapsed_seconds)
-        if self.most_seconds is not None:
-            most = max(0.0, self.most_seconds - entry.elapsed_seconds)
-            left = most if left is None else min(left, most)
-        return left
+        return self._bounded(left, entry.elapsed_seconds)
 
     def _expected_seconds(self, run: ChildRun) -> float | None:
         """What a run will take, by what the like of it has taken, or else by what any run has; None at first."""
         kind, amount = run.workload
         pace = self._paces.get(kind)
-        expected = self._usual_seconds if pace is None else pace * amount
-        if self.most_seconds is not None:
-            expected = self.most_seconds if expected is None else min(expected, self.most_seconds)
-        return expected
+        return self._usual_seconds if pace is None else pace * amount
+
+    def _bounded(self, seconds: float | None, elapsed_seconds: float) -> Wait | None:
+        """A time that a run needs as a wait, no longer than it may go on; None when there is neither."""
+        if self.most_seconds is None:
+            return None if seconds is None else Wait(seconds)
+        most = max(0.0, self.most_seconds - elapsed_seconds)
+        return Wait(most, at_most=True) if seconds is None else Wait(min(seconds, most))
 
     def _watch(self) -> None:
         """Look after the runs until there are none."""

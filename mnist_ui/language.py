@@ -118,8 +118,10 @@ def filled(template: str, values: dict[str, Any], language: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in words: "6 s", "2 min 5 s"."""
+    """A length of time in words: "6 s", "2 min", "2 min 5 s"."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes and not rest:
+        return _("{minutes} min", minutes=minutes)
     if minutes:
         return _("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
     return _("{seconds} s", seconds=rest)

@@ -39,8 +39,9 @@ def show_progress(visitor: Visitor) -> None:
     show_queue(visitor)
     run = visitor.run
     if run is None:
-        images = visitor.config.images
-        st.info(_("Press **Train**: a new network learns from {images:,} images, and you see how.", images=images))
+        if visitor.waiting_run is None:
+            images = visitor.config.images
+            st.info(_("Press **Train**: a new network learns from {images:,} images, and you see how.", images=images))
         return
     show_state(run)
     show_curves(run)

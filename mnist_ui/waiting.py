@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from mnist_core.run_queue import Wait
 from mnist_core.runs import ChildRun
-from mnist_ui.language import _, _n
+from mnist_ui.language import _, _n, duration
 from mnist_ui.visitor import Visitor, run_queue
 
-SOON = 5.0  # seconds; nobody can tell shorter times apart
+SOON = ROUGHLY = 5  # seconds; nobody can tell shorter times apart
 
 
 def show(visitor: Visitor, run: ChildRun) -> None:
@@ -26,16 +27,16 @@ def waiting_words(visitor: Visitor, run: ChildRun) -> str:
     others = _n(
         "{count} run is ahead of yours on this server.", "{count} runs are ahead of yours on this server.", ahead
     )
-    return " ".join([others, when(run_queue().seconds_to_wait(run)), _("Draw meanwhile: the answer comes at once.")])
+    return " ".join([others, when(run_queue().wait_of(run)), _("Draw meanwhile: the answer comes at once.")])
 
 
-def when(seconds: float | None) -> str:
+def when(wait: Wait | None) -> str:
     """When a run will begin, as far as anybody knows."""
-    if seconds is None:
+    if wait is None:
         return _("When yours begins cannot be told yet.")
-    if seconds < SOON:
+    if wait.seconds < SOON:
         return _("Yours begins in a few seconds.")
-    minutes, rest = divmod(5 * round(seconds / 5), 60)
-    if minutes >= 2:
-        return _("Yours begins in about {minutes} min.", minutes=minutes + round(rest / 60))
-    return _("Yours begins in about {seconds} s.", seconds=60 * minutes + rest)
+    about = duration(ROUGHLY * round(wait.seconds / ROUGHLY) if wait.seconds < 120 else 60 * round(wait.seconds / 60))
+    if wait.at_most:
+        return _("Yours begins in {duration} at the latest.", duration=about)
+    return _("Yours begins in about {duration}.", duration=about)

@@ -52,7 +52,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 @pytest.fixture(scope="package")
 def server(browser: Browser, start_server: Callable[..., Server]) -> Server:
-    return start_server()
+    return start_server(DIGIT_PLAYGROUND_RUNS="2")
 
 
 @pytest.fixture(scope="package")

@@ -163,7 +163,7 @@ class Playground:
     def ready(self) -> Playground:
         """Wait until one can draw and press Train, and the page knows its tab."""
         self.canvas.wait_for()
-        self.page.locator(".st-key-train, .st-key-pause").wait_for()
+        self.page.locator(".st-key-train, .st-key-pause, .st-key-leave_queue").wait_for()
         self.settled()
         return self
 

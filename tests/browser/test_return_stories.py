@@ -77,7 +77,7 @@ def test_a_duplicated_tab_is_somebody_else(playground: Playground) -> None:
 def test_a_closed_tab_ends_its_run_and_no_other(
     visit: Callable[..., Playground], start_server: Callable[..., Server]
 ) -> None:
-    impatient_server = start_server(DIGIT_PLAYGROUND_GRACE_SECONDS="1")
+    impatient_server = start_server(DIGIT_PLAYGROUND_GRACE_SECONDS="1", DIGIT_PLAYGROUND_RUNS="2")
     leaves, stays = (visit(server=impatient_server) for _ in range(2))
     for one in (leaves, stays):
         one.set_number("Epochs", ENDLESS)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mnist_core import TrainConfig, TrainingRun
-from mnist_core.run_queue import RunQueue
+from mnist_core.run_queue import RunQueue, Wait
 from mnist_core.runs import ChildRun
 from mnist_core.training import BatchDone
 
@@ -194,7 +194,7 @@ def test_the_estimate_plays_the_queue_through():
     for owner, run in enumerate(runs):
         queue.enter(run, owner)
     # Two go on until 30 and 10. The third goes on from 10 to 18, the fourth from 18 to 20, the fifth from 20.
-    assert [queue.seconds_to_wait(run) for run in runs] == [None, None, 10.0, 18.0, 20.0]
+    assert [queue.wait_of(run) for run in runs] == [None, None, Wait(10.0), Wait(18.0), Wait(20.0)]
     for run in runs:
         run.state = "done"
 
@@ -204,11 +204,11 @@ def test_nobody_claims_to_know_how_long_it_takes_before_anything_is_known():
     runs = [Stretch(None), Stretch(None)]
     for owner, run in enumerate(runs):
         queue.enter(run, owner)
-    assert (queue.ahead_of(runs[1]), queue.seconds_to_wait(runs[1])) == (1, None)
+    assert (queue.ahead_of(runs[1]), queue.wait_of(runs[1])) == (1, None)
     runs[0].left = 7.0
-    assert queue.seconds_to_wait(runs[1]) == 7.0
+    assert queue.wait_of(runs[1]) == Wait(7.0)
     runs[0].state = "paused"
-    assert queue.seconds_to_wait(runs[1]) is None
+    assert queue.wait_of(runs[1]) is None
     for run in runs:
         run.state = "done"
 
@@ -218,8 +218,12 @@ def test_a_limit_of_time_bounds_the_estimate():
     runs = [Stretch(500.0), Stretch(None, amount=100), Stretch(None)]
     for owner, run in enumerate(runs):
         queue.enter(run, owner)
-    assert queue.seconds_to_wait(runs[1]) == pytest.approx(20, abs=1)
-    assert queue.seconds_to_wait(runs[2]) == pytest.approx(40, abs=1)
+    first, second = (queue.wait_of(run) for run in runs[1:])
+    assert (first.seconds, first.at_most) == (pytest.approx(20, abs=1), False)
+    assert (second.seconds, second.at_most) == (pytest.approx(40, abs=1), True)  # what the second needs is not known
+    queue._paces = {"stretch": 0.05}
+    assert queue.wait_of(runs[2]).seconds == pytest.approx(25, abs=1)
+    assert not queue.wait_of(runs[2]).at_most
     for run in runs:
         run.state = "done"
 
