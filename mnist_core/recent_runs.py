@@ -65,7 +65,7 @@ class RecentRun:
 
 
 class RecentRuns:
-    """The runs in the order in which they were started, so many at most; the last one may be going on."""
+    """The runs in the order in which they were started, `most` at most; the last one may be going on."""
 
     def __init__(self, most: int = MOST_RUNS, largest_weights: int = LARGEST_WEIGHTS) -> None:
         """No runs yet.
@@ -73,7 +73,7 @@ class RecentRuns:
         Args:
             most: 1 to MOST_RUNS. largest_weights: bytes of the snapshots of all runs but the present one.
         """
-        self._most, self._largest_weights = max(1, min(most, MOST_RUNS)), largest_weights
+        self.most, self._largest_weights = max(1, min(most, MOST_RUNS)), largest_weights
         self._runs: list[RecentRun] = []
         self._started = 0
 
@@ -88,7 +88,7 @@ class RecentRuns:
         for one in self._runs:
             if one.run is not None:
                 one.condense()
-        self._runs = self._runs[max(0, len(self._runs) - self._most + 1) :]
+        self._runs = self._runs[max(0, len(self._runs) - self.most + 1) :]
         self._started += 1
         taken = {one.colour for one in self._runs}
         colour = next(colour for colour in range(MOST_RUNS) if colour not in taken)

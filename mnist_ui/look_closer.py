@@ -70,7 +70,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "compare": Lesson(
         say("Compare"),
-        say("Your last ten runs over each other: what the settings changed, and what did not matter."),
+        say("Your last runs over each other: what the settings changed, and what did not matter."),
         compare.show,
         follows_drawing=True,
         follows_run=True,

@@ -26,7 +26,11 @@ def show(visitor: Visitor) -> None:
     """The panel; while a run is going on it is drawn anew at every tick."""
     runs = list(visitor.recent_runs)
     if not runs:
-        st.info(_("Press **Train** above: each run is then kept here, the last ten, and drawn over the others."))
+        words = _(
+            "Press **Train** above: each run is then kept here, the last {count}, and drawn over the others.",
+            count=visitor.recent_runs.most,
+        )
+        st.info(words)
         return
     show_curves(runs)
     show_table(runs)

@@ -203,6 +203,19 @@ def test_only_the_present_run_is_kept_whole_and_older_weights_are_bounded() -> N
         assert all(one.summary.snapshots[-1].epoch == 3 for one in older)
 
 
+def test_a_server_may_keep_fewer_runs_and_fewer_weights() -> None:
+    runs, size = RecentRuns(most=3, largest_weights=900_000), 400_000
+    for _ in range(5):
+        runs.add(finished(size=size))
+    assert [one.number for one in runs] == [3, 4, 5]
+    assert sum(one.summary.weights_size for one in list(runs)[:-1]) <= 900_000
+    alone = RecentRuns(most=1)
+    alone.add(finished())
+    alone.add(finished())
+    assert [one.number for one in alone] == [2]
+    assert RecentRuns(most=50).most == MOST_RUNS
+
+
 def test_weights_that_are_too_large_are_let_go() -> None:
     runs = RecentRuns()
     runs.add(finished(size=LARGEST_WEIGHTS + 1))
