@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from mnist_core.drawing import Picture
+from mnist_core.drawing import Picture, prepare
 from mnist_core.errors import DrawingError
 from mnist_core.messages import say
 
+if TYPE_CHECKING:
+    from mnist_core.data import Digits
+
 LONGEST_SIDE = 560  # pixels of a labelled drawing; a canvas has 280
 LARGEST_PNG = 300_000  # bytes
+DRAWN_HERE = "digit playground"  # what our PNGs name as their software: they are light on dark, whatever they show
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,9 @@ class OwnDigit:
 
 def label_drawing(picture: Picture, label: int) -> OwnDigit:
     """A drawing, ink (H, W) uint8 or in colour (H, W, 3), with its label, 0..9, packed."""
-    packed = io.BytesIO()
-    Image.fromarray(picture).save(packed, format="PNG")
+    packed, notes = io.BytesIO(), PngInfo()
+    notes.add_text("Software", DRAWN_HERE)
+    Image.fromarray(picture).save(packed, format="PNG", pnginfo=notes)
     return OwnDigit(packed.getvalue(), label)
 
 
@@ -51,15 +58,66 @@ def unpack(png: bytes) -> Picture:
     Raises:
         DrawingError: when it is something else, or too large.
     """
+    picture, _ = read_png(png)
+    return picture
+
+
+def is_drawn_here(png: bytes) -> bool:
+    """Whether a PNG is one of ours, which need no guess at what is ink and what is paper.
+
+    Raises:
+        DrawingError: as `unpack` does.
+    """
+    _, drawn_here = read_png(png)
+    return drawn_here
+
+
+def read_png(png: bytes) -> tuple[Picture, bool]:
+    """What a PNG shows, see `unpack`, and whether it is one of ours."""
     no_drawing = say("This is no PNG of a drawing, at most {side} pixels a side.", side=LONGEST_SIDE)
     if len(png) > LARGEST_PNG:
         raise DrawingError(no_drawing)
     try:
         with PngImageFile(io.BytesIO(png)) as picture:  # Image.open would warn of a huge size, or raise
-            if not 1 <= max(picture.size) <= LONGEST_SIDE:
+            if not 1 <= min(picture.size) <= max(picture.size) <= LONGEST_SIDE:
                 raise DrawingError(no_drawing)
+            is_plain = picture.mode in ("L", "RGB") and not picture.has_transparency_data
+            drawn_here = is_plain and picture.info.get("Software") == DRAWN_HERE
             pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except DrawingError:
+        raise
+    except Exception as error:  # a hostile file can make a decoder raise anything
         raise DrawingError(no_drawing) from error
     is_grey = np.array_equal(pixels[..., :2], pixels[..., 1:])
-    return pixels[..., 0].copy() if is_grey else pixels
+    return pixels[..., 0].copy() if is_grey else pixels, drawn_here
+
+
+def as_digits(own: Iterable[OwnDigit], colour: bool = False) -> Digits:
+    """Labelled drawings as a network is given them: prepared as `classify` prepares a drawing.
+
+    Those in which `classify` reads nothing, blank ones and mere dots, are left out: the set may have fewer images than
+    there are drawings, and none at all.
+
+    Args:
+        colour: for a network for colours: each drawing in its own colours, on black.
+
+    Returns:
+        images (N, 1, 28, 28) uint8, in colour (N, 3, 32, 32); labels (N,) int64.
+
+    Raises:
+        DrawingError: when one of them holds no drawing.
+    """
+    import torch  # here, because whoever only packs drawings need not wait for it
+
+    from mnist_core.colour import COLOUR_SHAPE, GREY_SHAPE
+    from mnist_core.data import Digits
+
+    shape = COLOUR_SHAPE if colour else GREY_SHAPE
+    images, labels = [], []
+    for one in own:
+        prepared = prepare(one.picture, in_colour=colour)
+        if not (prepared.is_blank or prepared.is_dot):
+            images.append(np.round(255 * prepared.seen).astype(np.uint8).reshape(shape))  # (28, 28) -> (1, 28, 28)
+            labels.append(one.label)
+    stacked = np.stack(images) if images else np.zeros((0, *shape), np.uint8)
+    return Digits(torch.from_numpy(stacked), torch.tensor(labels, dtype=torch.int64))
