@@ -47,3 +47,7 @@ class WeightsError(DigitPlaygroundError, ValueError):
 
 class DrawingError(DigitPlaygroundError, ValueError):
     """A picture cannot be read as a drawing."""
+
+
+class StoreError(DigitPlaygroundError):
+    """The database of labelled drawings cannot be opened, read or written."""
