@@ -1,4 +1,4 @@
-"""The command line: python -m mnist_core train | evaluate | predict."""
+"""The command line: python -m mnist_core train | evaluate | predict | export."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from mnist_core.console import checked_output, percent, print_error, shown
 from mnist_core.data import DATA_SETS, Digits, load_digits, make_loader
 from mnist_core.devices import available_devices, find_device, find_precision
 from mnist_core.errors import DigitPlaygroundError, DrawingError, TrainingError
-from mnist_core.models import MODELS, count_parameters, model_options
+from mnist_core.models import MODELS, count_parameters, model_options, takes_colours
+from mnist_core.own_commands import add_export, add_own_argument, load_own
 from mnist_core.pictures import read_picture
 from mnist_core.segmentation import Reading, read_number
 from mnist_core.training import EpochDone, Evaluation, build_seeded_model, check_fit, evaluate, train
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """What can be said on the command line."""
     parser = argparse.ArgumentParser(prog="python -m mnist_core", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="train | evaluate | predict | export")
 
     training = commands.add_parser("train", help="train a network and save its weights", description=run_train.__doc__)
     training.set_defaults(run=run_train)
@@ -61,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", default="weights.pth", metavar="FILE", help=f"{' or '.join(FORMATS)}; replaced if there (%(default)s)"
     )
     add_data_arguments(training)
+    add_own_argument(training, "to learn from besides the data set")
     add_config_arguments(training)
 
     evaluation = commands.add_parser("evaluate", help="test a network", description=run_evaluate.__doc__)
@@ -68,11 +70,14 @@ def build_parser() -> argparse.ArgumentParser:
     evaluation.add_argument("weights", metavar="WEIGHTS", help=f"a {' or '.join(FORMATS)} file")
     evaluation.add_argument("--device", choices=NAMED["device"], default="auto")
     add_data_arguments(evaluation)
+    add_own_argument(evaluation, "to test with in place of the data set")
 
     prediction = commands.add_parser("predict", help="read digits in pictures", description=run_predict.__doc__)
     prediction.set_defaults(run=run_predict)
     prediction.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of a digit or a number")
     prediction.add_argument("--weights", metavar="FILE", help="the network that reads (the shipped one)")
+
+    add_export(commands)
     return parser
 
 
@@ -145,8 +150,12 @@ def run_train(command: argparse.Namespace) -> int:
     config = chosen_config(command)
     out = checked_output(command.out)
     digits, test = (load_digits(command.data, split, command.data_folder) for split in ("train", "test"))
+    digits, data = digits.first(config.train_images), command.data
+    if command.own:
+        digits, data = digits.joined(load_own(command.own, colour=False)), f"{data} and own drawings"
+        config = replace(config, train_images=None)  # or the own ones, which come last, would be cut off
     model = build_seeded_model(config)
-    print_start(command.data, digits.first(config.train_images), test, model, config)
+    print_start(data, digits, test, model, config)
 
     started = perf_counter()
     step, last_epoch, weights = 0, None, {}
@@ -191,7 +200,10 @@ def run_evaluate(command: argparse.Namespace) -> int:
     """Test a network: its loss, its accuracy, which digits it knows and which it takes for others."""
     model = load_model(command.weights)
     device = find_device(command.device)
-    test = digits_for(model, load_digits(command.data, "test", command.data_folder))
+    if command.own:
+        test = load_own(command.own, colour=takes_colours(model))
+    else:
+        test = digits_for(model, load_digits(command.data, "test", command.data_folder))
     check_fit(model, test, "test")
     print_evaluation(evaluate(model.to(device), make_loader(test, 1000), device))
     return 0

@@ -236,6 +236,8 @@ def explain(error: Exception, path: Path) -> Message:
         return say("The database {name} is full, or its disk is. No more drawings are kept.", name=name)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return say("The database {name} can only be read. Let its file and its folder be written.", name=name)
+    if code == sqlite3.SQLITE_IOERR:
+        return say("The database {name} fails ({why}). Look whether its disk is full.", name=name, why=why)
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return say("The file {name} is no SQLite database, or it is damaged. Give another file.", name=name)
     if code == sqlite3.SQLITE_CONSTRAINT:

@@ -298,7 +298,7 @@ def test_what_cannot_be_is_refused_in_one_line_before_training(
 @pytest.mark.parametrize(
     "arguments",
     [[], ["learn"], ["train", "--recipe", "slow"], ["train", "--epochs", "two"], ["train", "--option", "dropout"],
-     ["evaluate"], ["predict"]],
+     ["evaluate"], ["predict"], ["export"]],
 )  # fmt: skip
 def test_words_that_are_not_understood_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -307,7 +307,7 @@ def test_words_that_are_not_understood_exit_with_2(arguments: list[str], capsys:
     assert "usage: python -m mnist_core" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])
 def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([name, "--help"])
