@@ -107,6 +107,7 @@ class OwnStore:
 
     @contextmanager
     def _lent(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone; what SQLite complains of comes out as a StoreError."""
         if not self._lock.acquire(timeout=WAIT_SECONDS):
             raise StoreError(say("The database {name} is in use by others. Try again later.", name=self.path.name))
         try:
