@@ -190,7 +190,6 @@ def print_start(data: str, digits: Digits, test: Digits, model: nn.Module, confi
     device = find_device(config.device)
     print(f"Model: {config.model}, {count_parameters(model):,} parameters")
     precision = find_precision(config.precision, device)
-    precision = find_precision(config.precision, device)
     print(f"Device: {device.type} ({available_devices()[device.type]}), precision {precision}")
     colours = " in random colours" if config.colour else ""
     print(f"Data: {data}{colours}, {len(digits):,} training images and {len(test):,} test images")
