@@ -1,5 +1,6 @@
 """The owner's settings, from environment variables."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,3 +47,13 @@ def test_a_public_server_has_limits_and_each_can_be_set_by_itself():
 def test_nonsense_is_refused_by_name(variable, value):
     with pytest.raises(ConfigError, match=f"DIGIT_PLAYGROUND_{variable} is {value!r}, but it must be "):
         read_settings({f"DIGIT_PLAYGROUND_{variable}": value})
+
+
+def test_the_table_for_owners_is_complete_and_true():
+    text = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text()
+    rows = dict(re.findall(r"^\| `DIGIT_PLAYGROUND_(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    assert [name.lower() for name in rows] == list(KINDS)
+    for name, value in PUBLIC.items():
+        usual, public = rows[name.upper()].split(" | ")[1:]
+        own = getattr(ServerSettings(), name)
+        assert (usual, public) == ("none" if own is None else str(own), str(value))
