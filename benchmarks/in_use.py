@@ -34,7 +34,7 @@ sys.path += [str(REPOSITORY), str(REPOSITORY / "tests" / "browser")]
 from playground import BROWSER_OPTIONS, FILM, Playground, Point, Server, find_browser  # noqa: E402
 
 from mnist_core import RECIPES  # noqa: E402
-from mnist_core.devices import cpu_name  # noqa: E402
+from mnist_core.processor import cpu_name  # noqa: E402
 
 RECIPE, IMAGES = "fast", 60_000
 LOOK_EVERY, WEIGH_EVERY = 0.01, 0.3  # seconds; adding up the memory takes some milliseconds of the server's core

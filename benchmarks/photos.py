@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from mnist_core import classify, load_mnist, load_model
-from mnist_core.devices import cpu_name
 from mnist_core.drawing import Ink
 from mnist_core.photos import ink_on_paper
 from mnist_core.pictures import read_picture
+from mnist_core.processor import cpu_name
 from mnist_core.strokes import LOOSE, bend, rasterize, sketch_one
 from mnist_core.strokes import place as place_lines
 from mnist_core.styles import STYLES, draw_digit

@@ -24,11 +24,11 @@ from torch import nn
 
 from mnist_core import Digits, Prediction, classify, evaluate, load_mnist, load_model, make_loader
 from mnist_core.calibration import calibration_error, predict_all
-from mnist_core.devices import cpu_name
 from mnist_core.drawing import Ink
 from mnist_core.models import count_parameters
 from mnist_core.people import Person, read_people
 from mnist_core.pretrain import split_people
+from mnist_core.processor import cpu_name
 from mnist_core.segmentation import read_number
 from mnist_core.strokes import as_digits
 from mnist_core.styles import make_digits

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnist_core.devices import cpu_cores
 from mnist_core.errors import ConfigError
 from mnist_core.messages import Message, say
+from mnist_core.processor import cpu_cores
 
 PREFIX = "DIGIT_PLAYGROUND_"
 NO_LIMIT = "none"

@@ -22,9 +22,9 @@ from torch import nn
 
 from mnist_core.config import TrainConfig
 from mnist_core.data import Digits, load_digits
-from mnist_core.devices import cpu_cores
 from mnist_core.errors import DigitPlaygroundError
 from mnist_core.messages import Message, say
+from mnist_core.processor import cpu_cores
 from mnist_core.server_settings import server_settings
 from mnist_core.snapshots import Snapshot
 from mnist_core.training import EpochDone, build_seeded_model, train

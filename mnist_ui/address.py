@@ -15,11 +15,13 @@ import streamlit as st
 from mnist_core import TrainConfig
 from mnist_core.devices import available_devices
 from mnist_core.limits import allowed
-from mnist_core.links import Mended, Query, choice, read_query, write_query
+from mnist_core.links import read_query, write_query
+from mnist_core.queries import Mended, Query, choice
 from mnist_core.server_settings import server_settings
 from mnist_ui.language import ENGLISH, LANGUAGE, _, browser_language, current_language, languages
+from mnist_ui.session import SETTING, read_settings, set_widget_value, widget_value, write_settings
 from mnist_ui.sidebar import option_settings, recipe_settings
-from mnist_ui.visitor import SETTING, Visitor, read_settings, set_widget_value, widget_value, write_settings
+from mnist_ui.visitor import Visitor
 
 LANGUAGE_KEY = SETTING + LANGUAGE
 PANEL_KEY, EXPERIMENT_KEY = "panel", "break_experiment"  # of widgets
@@ -123,9 +125,14 @@ def offer_link(visitor: Visitor) -> None:
 
 
 def show_notice(visitor: Visitor) -> None:
-    """Say what the link asked for in vain, until it is read."""
-    if not visitor.mended:
-        return
+    """Say what the link asked for in vain, until it is read; the place is kept for it."""
+    with st.container():
+        if visitor.mended:
+            tell_mended(visitor)
+
+
+def tell_mended(visitor: Visitor) -> None:
+    """The notice itself, and the button with which it is read."""
     notice, read = st.columns([14, 1], vertical_alignment="center")
     notice.info("\n\n".join(notices(visitor.mended)), icon=":material/link:")
     read.button(_("OK"), key="link_notice_read", width="stretch", on_click=visitor.forget_mended)

@@ -14,7 +14,6 @@ from mnist_core.messages import say
 from mnist_core.prediction import predict_probabilities
 from mnist_core.segmentation import Part, read_parts
 from mnist_ui import film
-from mnist_ui.charts import answers_chart
 from mnist_ui.language import _, _n
 from mnist_ui.network import answering_network
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
@@ -190,6 +189,8 @@ def show_change(visitor: Visitor, prediction: Prediction) -> None:
         last=favoured(probabilities[-1]),
         step=steps[-1],
     )
+    from mnist_ui.charts import answers_chart  # see start_up
+
     answers_chart(steps, probabilities).show(alt=_("Answers to this drawing: {words}", words=words))
     st.caption(words)
 

@@ -13,17 +13,13 @@ import numpy as np
 import streamlit as st
 from PIL.PngImagePlugin import PngImageFile
 from streamlit_drawable_canvas import st_canvas
-from torch import nn
 
-from mnist_core import Digits, load_mnist
-from mnist_core.colour import coloured
 from mnist_core.drawing import Picture
-from mnist_core.models import takes_colours
 from mnist_ui import colours, photo
 from mnist_ui.browser import CANVAS_KEY
+from mnist_ui.drawing import SIDE, Drawer, Drawing, blank_drawing
 from mnist_ui.language import _
 from mnist_ui.photo import as_drawing
-from mnist_ui.visitor import SIDE, Drawing, Visitor, blank_drawing
 
 LARGEST_PICTURE = 300_000  # bytes of PNG that the canvas may send
 MOST_OBJECTS = 500
@@ -31,7 +27,7 @@ LARGEST_STROKES = 2_000_000  # characters of JSON that describe them
 
 
 @st.fragment
-def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
+def show(visitor: Drawer, beside: Callable[[Drawer], None]) -> None:
     """The canvas, and right of it what `beside` shows; a stroke redraws these, and a lesson that follows them."""
     left, right = st.columns([1.15, 2.4], gap="medium")
     with left:
@@ -53,7 +49,7 @@ def show(visitor: Visitor, beside: Callable[[Visitor], None]) -> None:
         st.rerun()  # the answer is there; now the lesson follows
 
 
-def show_canvas(visitor: Visitor, brush: int) -> None:
+def show_canvas(visitor: Drawer, brush: int) -> None:
     """The canvas itself, with the visitor's pen, so many pixels wide; takes over what was drawn."""
     paper = paper_colour(visitor.canvas_revision)
     result = st_canvas(
@@ -77,7 +73,7 @@ def paper_colour(revision: int) -> str:
     return f"hsl({revision}, 0%, 0%)"
 
 
-def show_buttons(visitor: Visitor) -> None:
+def show_buttons(visitor: Drawer) -> None:
     """Clear, Undo and Example."""
     blank = not visitor.drawing.ink.any()
     st.button(_("Clear"), icon=":material/delete:", disabled=blank, on_click=clear, args=(visitor,))
@@ -86,33 +82,18 @@ def show_buttons(visitor: Visitor) -> None:
     st.button(_("Example"), icon=":material/casino:", on_click=put_example, args=(visitor,))
 
 
-def clear(visitor: Visitor) -> None:
+def clear(visitor: Drawer) -> None:
     """Wipe the canvas; Undo brings the drawing back."""
     visitor.put(blank_drawing())
 
 
-def put_example(visitor: Visitor) -> None:
+def put_example(visitor: Drawer) -> None:
     """Put a digit from MNIST's test set on the canvas, one that no network here has learnt from."""
+    from mnist_ui.test_images import test_digits  # which imports PyTorch
+
     digits = test_digits()
     image = digits.images[random.randrange(len(digits)), 0].numpy()
     visitor.put(as_drawing(colours.drawn_with(colours.pen_of(visitor), image)))
-
-
-@st.cache_resource(show_spinner=False)
-def test_digits() -> Digits:
-    """MNIST's test set, one for all visitors: it is only ever read."""
-    return load_mnist("test")
-
-
-@st.cache_resource(show_spinner=False)
-def coloured_test_digits() -> Digits:
-    """The same in the colours that networks for colours are tested with, one for all visitors too."""
-    return coloured(test_digits())
-
-
-def test_digits_for(model: nn.Module) -> Digits:
-    """MNIST's test set as this network reads it: grey, or in colour."""
-    return coloured_test_digits() if takes_colours(model) else test_digits()
 
 
 def read_ink(result: Any, paper: str) -> Drawing | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from mnist_ui.language import current_language
-from mnist_ui.visitor import set_widget_value, widget_value
+from mnist_ui.session import set_widget_value, widget_value
 
 Choice = TypeVar("Choice")
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mnist_ui.language import LANGUAGE, _, current_language, languages
-from mnist_ui.visitor import setting_key
+from mnist_ui.session import setting_key
 
 # Streamlit leaves a large gap above the title; the canvas and Train shall both be in sight on a laptop.
 STYLE = """<style>
@@ -34,6 +34,11 @@ def show() -> None:
             "Press **Train**, and watch a new one learn to read yours."
         )
     )
+
+
+def show_in_sidebar() -> None:
+    """The top of the sidebar."""
+    st.subheader(_("Training"), anchor=False)
 
 
 def choose_language() -> None:

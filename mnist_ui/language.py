@@ -28,7 +28,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from mnist_core.messages import Message
-from mnist_ui.visitor import read_setting
+from mnist_ui.session import read_setting
 
 ENGLISH = "en"  # what the texts are in the code
 LOCALES = Path(__file__).parent / "locales"

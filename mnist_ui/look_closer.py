@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
 
 import streamlit as st
@@ -11,13 +11,12 @@ from mnist_core.messages import Message, say
 from mnist_ui import address
 from mnist_ui.address import PANEL_KEY
 from mnist_ui.language import _
-from mnist_ui.lessons import break_loop, code, compare, errors, layers, quiz, step, why
 from mnist_ui.visitor import Visitor
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A panel: its name, what it shows in a sentence, and the function that draws it.
+    """A panel: its name, what it shows in a sentence, and the module of `mnist_ui.lessons` that draws it.
 
     Attributes:
         follows_drawing: a new stroke draws it anew. follows_run: so does a run, at every tick.
@@ -26,10 +25,14 @@ class Lesson:
 
     name: Message
     about: Message
-    show: Callable[[Visitor], None]
+    module: str
     follows_drawing: bool = False
     follows_run: bool = False
     follows_experiment: bool = False
+
+    def show(self, visitor: Visitor) -> None:
+        """Draw it."""
+        importlib.import_module(f"mnist_ui.lessons.{self.module}").show(visitor)
 
 
 LESSONS: dict[str, Lesson] = {
@@ -38,26 +41,26 @@ LESSONS: dict[str, Lesson] = {
         say(
             "What each layer makes of your drawing: its shape, what it costs, its picture, and which digit it is near."
         ),
-        layers.show,
+        "layers",
         follows_drawing=True,
         follows_run=True,
     ),
     "why": Lesson(
         say("Why"),
         say("Which pixels of your drawing spoke for a digit and which against it, and why it was not another one."),
-        why.show,
+        "why",
         follows_drawing=True,
         follows_run=True,
     ),
     "errors": Lesson(
         say("Errors"),
         say("The network reads MNIST's 10,000 test images, none of which it has learnt from. Where does it err?"),
-        errors.show,
+        "errors",
     ),
     "step": Lesson(
         say("One step at a time"),
         say("The training loop's own train_step, run line by line: what each line changes, and what it leaves alone."),
-        step.show,
+        "step",
     ),
     "break": Lesson(
         say("Break the loop"),
@@ -65,25 +68,25 @@ LESSONS: dict[str, Lesson] = {
             "Most mistakes in a training loop raise no error. "
             "Guess what each of them does, then see right and broken side by side."
         ),
-        break_loop.show,
+        "break_loop",
         follows_experiment=True,
     ),
     "compare": Lesson(
         say("Compare"),
         say("Your last runs over each other: what the settings changed, and what did not matter."),
-        compare.show,
+        "compare",
         follows_drawing=True,
         follows_run=True,
     ),
     "code": Lesson(
         say("The code"),
         say("The whole run as one plain PyTorch script: read it, copy it, run it anywhere."),
-        code.show,
+        "code",
     ),
     "quiz": Lesson(
         say("Quiz"),
         say("Short questions about PyTorch and training. The code that they show was run to find the right answers."),
-        quiz.show,
+        "quiz",
     ),
 }
 
@@ -115,3 +118,9 @@ def draw(lesson: Lesson, visitor: Visitor) -> None:
     """The lesson, and the address, which names what is chosen in it."""
     lesson.show(visitor)
     address.follow(visitor)
+
+
+def import_lessons() -> None:
+    """Import all of them, so that none has to be waited for when it is chosen."""
+    for lesson in LESSONS.values():
+        importlib.import_module(f"mnist_ui.lessons.{lesson.module}")

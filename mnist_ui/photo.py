@@ -14,8 +14,9 @@ from mnist_core.errors import DrawingError
 from mnist_core.messages import say
 from mnist_core.pictures import LARGEST_FILE, read_picture
 from mnist_ui.colours import drawn_with, pen_of
+from mnist_ui.drawing import SIDE, Drawer, Drawing
 from mnist_ui.language import _
-from mnist_ui.visitor import SIDE, Drawing, Visitor, set_widget_value, widget_value
+from mnist_ui.session import set_widget_value, widget_value
 
 FILE_TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 FILE, CAMERA = "file", "camera"
@@ -27,7 +28,7 @@ NOTHING_FOUND = say(
 )
 
 
-def show(visitor: Visitor) -> None:
+def show(visitor: Drawer) -> None:
     """The button that opens the choice between a file and the camera; they are there only while it is open."""
     with st.popover(_("Photo"), icon=":material/photo_camera:", key=OPEN, on_change="rerun") as popover:
         if not popover.open:
@@ -58,7 +59,7 @@ def show(visitor: Visitor) -> None:
             )
 
 
-def take(visitor: Visitor, key: str) -> None:
+def take(visitor: Drawer, key: str) -> None:
     """Put what is written on the picture that the widget with this key has just received onto the canvas.
 
     What cannot be read leaves the drawing as it is, and says why.

@@ -10,7 +10,6 @@ from mnist_core.messages import say
 from mnist_core.runs import DONE, FAILED, PAUSED, STOPPED, TrainingRun
 from mnist_core.weights import FORMATS, weights_bytes
 from mnist_ui import waiting
-from mnist_ui.charts import accuracy_chart, loss_chart
 from mnist_ui.language import _, duration
 from mnist_ui.table import written_numbers
 from mnist_ui.visitor import Visitor
@@ -147,6 +146,8 @@ def show_curves(run: TrainingRun) -> None:
     curve = batch_curve(history)
     epochs = list(run.epochs)
     last_step = run.config.epochs * last.batches if not run.is_over else last.step
+    from mnist_ui.charts import accuracy_chart, loss_chart  # see start_up
+
     left, right = st.columns(2, gap="medium")
     with left:
         words = _(

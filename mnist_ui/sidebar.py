@@ -15,10 +15,11 @@ from mnist_core.links import LEARNING_RATES, OFFERED_NUMBERS
 from mnist_core.messages import Message, say
 from mnist_core.models import ACTIVATIONS, CHANNELS, DROPOUT, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, count_model_parameters
 from mnist_core.server_settings import ServerSettings, server_settings
-from mnist_ui import colours
+from mnist_ui import colour_examples, colours, header
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _, _n, duration
-from mnist_ui.visitor import Visitor, read_settings, setting_key, write_settings
+from mnist_ui.session import read_settings, setting_key, write_settings
+from mnist_ui.visitor import Visitor
 
 RECIPE_NAMES = {
     "fast": say("Fast: 99 % in seconds"),
@@ -48,7 +49,7 @@ PLAIN_SETTINGS = (  # the fields of TrainConfig that a widget holds as they are
 def show(visitor: Visitor) -> None:
     """The settings; `visitor.config` follows them, and when Train was pressed, a run with them begins."""
     with st.sidebar:
-        st.subheader(_("Training"), anchor=False)
+        header.show_in_sidebar()
         in_colour = colours.choose()
         examples = st.container()
         choose_one(
@@ -63,7 +64,7 @@ def show(visitor: Visitor) -> None:
         visitor.take_config(choose_config(in_colour))
         if in_colour:
             with examples:
-                colours.show_examples(visitor.config)
+                colour_examples.show(visitor.config)
         visitor.train_if_wished()
         train.button(
             _("Train"),

@@ -1,55 +1,33 @@
-"""What one visitor owns: their drawing, their run, their settings. Nothing else reads or writes session_state."""
+"""What one visitor owns: their drawing, their run, their settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
-from mnist_core.drawing import Ink, Picture, ink_of
+from mnist_core.drawing import Picture
 from mnist_core.errors import ConfigError
 from mnist_core.lessons.experiment_runs import ExperimentRun
 from mnist_core.limits import check_limits
-from mnist_core.links import Mended
 from mnist_core.messages import Message
+from mnist_core.queries import Mended
 from mnist_core.recent_runs import RecentRuns
 from mnist_core.run_queue import RunQueue
 from mnist_core.runs import WAITING, ChildRun
 from mnist_core.segmentation import cut_apart
 from mnist_core.server_settings import server_settings
+from mnist_ui.drawing import Drawer, Drawing
+from mnist_ui.session import widget_value
 
 TICK_SECONDS = 0.5
 TICK_SECONDS_IN_QUEUE = 1.0
-MOST_UNDO = 30
 SHIPPED, MINE = "shipped", "mine"
-SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """What is on the canvas.
-
-    Attributes:
-        picture: ink (H, W) uint8, 255 = pen; or, when there are colours, red, green and blue (H, W, 3) on black paper.
-        objects: the strokes, as the canvas describes them.
-        sent: the picture as the canvas sent it, a PNG; empty for one that was put there.
-    """
-
-    picture: Picture
-    objects: tuple[Any, ...] = ()
-    sent: bytes = b""
-
-    @property
-    def ink(self) -> Ink:
-        """(H, W) uint8, 255 = pen, whatever its colour."""
-        return ink_of(self.picture)
 
 
 def no_runs() -> RecentRuns:
@@ -57,23 +35,12 @@ def no_runs() -> RecentRuns:
     return RecentRuns(server_settings().kept_runs, server_settings().kept_weights)
 
 
-def blank_drawing() -> Drawing:
-    """An empty canvas."""
-    return Drawing(np.zeros((SIDE, SIDE), np.uint8))
-
-
 @dataclass(eq=False)
-class Visitor:
+class Visitor(Drawer):
     """One person with one browser tab."""
 
     session_id: str = ""
     tab: str | None = None
-    drawing: Drawing = field(default_factory=blank_drawing)
-    undo: list[Drawing] = field(default_factory=list)
-    canvas_start: tuple[Any, ...] = ()  # the strokes that the canvas was last filled with
-    canvas_revision: int = 0  # how often it was filled from here
-    last_sent: bytes = b""
-    canvas_lost_at: int | None = None  # the last loss that was made good
     config: TrainConfig = field(default_factory=TrainConfig)
     config_problem: Message | None = None  # why this server does not train it
     run: TrainingRun | None = None  # the present one
@@ -82,15 +49,11 @@ class Visitor:
     recent_runs: RecentRuns = field(default_factory=no_runs)  # the last ones, the present one among them
     experiment: ExperimentRun | None = None
     answered_by: str = SHIPPED
-    pen: str = "#ff9f1c"  # its colour, once digits are in colour
     settings: dict[str, Any] = field(default_factory=dict)
-    photos_put: int = 0  # how many pictures were read and put onto the canvas
-    photo_problem: str = ""  # why the last one was not
     has_come_back: bool = False  # whether the tab's name has been looked up in this session
     wants_training: bool = False  # Train was pressed; the settings are read first
     drawn_following: str = ""  # what the page followed when it was last drawn, see `following`
     experiment_ticking: bool = False  # whether the lesson about experiments was
-    drawing_in_lesson: Drawing | None = None  # the one that the open lesson shows; None before, or when it shows none
     answerer_in_lesson: str | None = None  # whose network it is about; None when no lesson is open
     notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
     link_is_read: bool = False  # whether the address by which the page was opened has been read
@@ -101,40 +64,10 @@ class Visitor:
     _cut: tuple[Drawing | None, tuple[Picture, ...]] = (None, ())
     _answers: tuple[object, bytes, dict[int, NDArray[np.float32]]] = (None, b"", {})
 
-    def draw(self, drawing: Drawing) -> None:
-        """Take over what the canvas has sent: a stroke more, or else its own view of what was put there."""
-        if len(drawing.objects) != len(self.drawing.objects):
-            self._remember()
-        self.drawing = drawing
-        self.last_sent = drawing.sent
-
-    def put(self, drawing: Drawing) -> None:
-        """Put a drawing onto the canvas."""
-        self._remember()
-        self._fill(drawing)
-
-    def take_back(self) -> None:
-        """Undo the last stroke, clearing or example."""
-        if self.undo:
-            self._fill(self.undo.pop())
-
-    def refill(self) -> None:
-        """Fill the canvas, which is a new one, with the drawing that is there."""
-        self._fill(self.drawing)
-
-    def refill_if_lost(self, lost_at: int | None) -> None:
-        """Fill the canvas again when the browser tells of a loss that has not been made good."""
-        if lost_at not in (None, self.canvas_lost_at):
-            self.canvas_lost_at = lost_at
-            self.refill()
-
-    def _remember(self) -> None:
-        self.undo = [*self.undo, self.drawing][-MOST_UNDO:]
-
-    def _fill(self, drawing: Drawing) -> None:
-        self.drawing = drawing
-        self.canvas_start = drawing.objects
-        self.canvas_revision += 1
+    @property
+    def in_colour(self) -> bool:
+        """Whether digits are in colour: as the settings say that were last read."""
+        return self.config.colour
 
     def digits(self) -> tuple[Picture, ...]:
         """The digits of the drawing when it is a number, as the shipped network sees them; otherwise none."""
@@ -262,7 +195,7 @@ class Visitor:
 
     def choose_answerer(self, key: str) -> None:
         """Let the network answer that the widget with this key says."""
-        self.answered_by = st.session_state[key]
+        self.answered_by = widget_value(key)
 
     def answering_model(self) -> tuple[str, int, nn.Module]:
         """Which network answers, the visitor's own or the shipped one, after how many steps, and the network itself."""
@@ -281,47 +214,3 @@ def run_queue() -> RunQueue:
 def shipped_model() -> nn.Module:
     """The shipped network, one for all visitors: it is only ever read."""
     return load_model()
-
-
-SETTING = "setting_"
-
-
-def setting_key(name: str, default: Any) -> str:
-    """The key of a widget in the sidebar, whose value is set here: the one that it has, or its first one.
-
-    Streamlit tells the browser a value once, in the run in which it was set. That run may have been broken off before,
-    so every run sets it again.
-    """
-    key = SETTING + name
-    st.session_state[key] = st.session_state.get(key, default)
-    return key
-
-
-def write_settings(values: Mapping[str, Any]) -> None:
-    """Give widgets of the sidebar other values, before they are drawn."""
-    for name, value in values.items():
-        st.session_state[SETTING + name] = value
-
-
-def widget_value(key: str) -> Any:
-    """The value of the widget with this key; None when there is none, as outside of a page."""
-    return None if get_script_run_ctx(suppress_warning=True) is None else st.session_state.get(key)
-
-
-def set_widget_value(key: str, value: Any) -> None:
-    """Give a widget another value, before it is drawn."""
-    st.session_state[key] = value
-
-
-def read_setting(name: str) -> Any:
-    """The value of one of the sidebar's widgets; None before it has one."""
-    return widget_value(SETTING + name)
-
-
-def read_settings() -> dict[str, Any]:
-    """The values of all the sidebar's widgets by name."""
-    return {
-        key.removeprefix(SETTING): value
-        for key, value in st.session_state.items()
-        if isinstance(key, str) and key.startswith(SETTING)
-    }

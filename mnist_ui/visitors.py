@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from time import monotonic, sleep
@@ -14,12 +13,14 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from mnist_core.errors import ConfigError
 from mnist_core.messages import say
-from mnist_core.runs import WAITING, warm_up
+from mnist_core.runs import WAITING
 from mnist_core.server_settings import server_settings
 from mnist_ui.browser import Tab
+from mnist_ui.drawing import Drawer
 from mnist_ui.language import _
 from mnist_ui.server_log import leave_out_closed_pages
-from mnist_ui.visitor import Visitor, set_widget_value, widget_value, write_settings
+from mnist_ui.session import DRAWER_KEY, set_widget_value, widget_value, write_settings
+from mnist_ui.visitor import Visitor
 
 LOGGER = logging.getLogger(__name__)
 VISITOR_KEY = "visitor"
@@ -93,14 +94,10 @@ def is_here(visitor: Visitor) -> bool:
 
 @st.cache_resource(show_spinner=False)
 def all_visitors() -> Visitors:
-    """The one list of visitors of this server; with it starts the process that runs are forked from."""
+    """The one list of visitors of this server."""
     # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
     torch.set_num_threads(1)
     leave_out_closed_pages()
-    warm_up()
-    # After every script run Streamlit collects garbage, 0.2 s in which nothing is sent: what has been imported is none.
-    gc.collect()
-    gc.freeze()
     return Visitors()
 
 
@@ -110,7 +107,8 @@ def current_visitor(tab: Tab) -> Visitor:
     visitor: Visitor | None = widget_value(VISITOR_KEY)
     if visitor is None:
         context = get_script_run_ctx()
-        visitor = Visitor(session_id=context.session_id if context else "")
+        drawn = vars(widget_value(DRAWER_KEY) or Drawer())  # already, on the first page of the server
+        visitor = Visitor(session_id=context.session_id if context else "", **drawn)
         set_widget_value(VISITOR_KEY, visitor)
         all_visitors().welcome(visitor)
     if tab.name and not visitor.has_come_back:

@@ -14,12 +14,13 @@ from mnist_core.messages import say
 from mnist_core.runs import DONE, WAITING
 from mnist_ui import waiting
 from mnist_ui.address import EXPERIMENT_KEY
-from mnist_ui.canvas import test_digits
 from mnist_ui.choice import choose_one
 from mnist_ui.film import data_url
 from mnist_ui.language import _
 from mnist_ui.lessons.break_charts import curves_chart, diff_html
-from mnist_ui.visitor import Visitor, set_widget_value, widget_value
+from mnist_ui.session import set_widget_value, widget_value
+from mnist_ui.test_images import test_digits
+from mnist_ui.visitor import Visitor
 
 NOTE = "break"  # in visitor.notes: {"name": the experiment that was tried, "guess": what its visitor guessed}
 

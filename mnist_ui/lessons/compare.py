@@ -16,7 +16,8 @@ from mnist_ui.answer import STYLE, bars_html, percent, verdict_html
 from mnist_ui.language import _
 from mnist_ui.lessons.run_table import labels_of, name_of, show_table
 from mnist_ui.run_charts import SECONDS, STEPS, Line, accuracies_chart, losses_chart
-from mnist_ui.visitor import Visitor, set_widget_value, widget_value
+from mnist_ui.session import set_widget_value, widget_value
+from mnist_ui.visitor import Visitor
 
 NAME = "compare"
 MOST_ANSWERS = 200  # remembered of one drawing

@@ -9,13 +9,14 @@ import streamlit as st
 from torch import nn
 
 from mnist_core.lessons.mistakes import Answers, SetReading, find_mistakes
-from mnist_ui.canvas import test_digits_for
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import misread
 from mnist_ui.lessons.confusion import accuracy_html, confusion_chart, mixed_up
 from mnist_ui.network import answering_network
-from mnist_ui.visitor import MINE, TICK_SECONDS, Visitor, set_widget_value, shipped_model, widget_value
+from mnist_ui.session import set_widget_value, widget_value
+from mnist_ui.test_images import test_digits_for
+from mnist_ui.visitor import MINE, TICK_SECONDS, Visitor, shipped_model
 
 NAME = "errors"
 LABEL_KEY, ANSWER_KEY, MAP_KEY = "errors_label", "errors_answer", "errors_map"

@@ -19,11 +19,11 @@ from mnist_core.lessons.tracing import BETWEEN, Layer, Maps, call_both_ways, fol
 from mnist_core.models import count_parameters, takes_colours
 from mnist_core.prediction import as_input
 from mnist_ui import film, heat
-from mnist_ui.canvas import test_digits
 from mnist_ui.language import _, number
 from mnist_ui.lessons import one_layer
 from mnist_ui.lessons.subject import Finding, drawn_digit, keep_up
 from mnist_ui.network import Network, answering_network
+from mnist_ui.test_images import test_digits
 from mnist_ui.visitor import SHIPPED, Visitor
 
 NAME = "layers"

@@ -12,9 +12,9 @@ from mnist_core.data import Digits
 from mnist_core.drawing import Picture
 from mnist_core.lessons.mistakes import Answers
 from mnist_ui import answer, colours, film
-from mnist_ui.canvas import test_digits
 from mnist_ui.language import _, _n
 from mnist_ui.photo import as_drawing
+from mnist_ui.test_images import test_digits
 from mnist_ui.visitor import Visitor
 
 TILES = 12  # images shown at once

@@ -9,7 +9,8 @@ import streamlit as st
 
 from mnist_core.lessons.quiz import TOPICS, Question, ask
 from mnist_ui.language import _
-from mnist_ui.visitor import Visitor, widget_value
+from mnist_ui.session import widget_value
+from mnist_ui.visitor import Visitor
 
 QUESTIONS = 5  # in a round
 TOPICS_KEY = "quiz_topics"

@@ -12,8 +12,9 @@ from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import step_tables
 from mnist_ui.lessons.bench import ANSWERING, BATCH_SIZE, LARGEST, NAME, UNTRAINED, Bench, find_bench, get_ready
+from mnist_ui.session import set_widget_value, widget_value
 from mnist_ui.sidebar import OPTIMIZER_NAMES
-from mnist_ui.visitor import SHIPPED, Visitor, set_widget_value, widget_value
+from mnist_ui.visitor import SHIPPED, Visitor
 
 NETWORKS = {ANSWERING: say("The one that answers"), UNTRAINED: say("An untrained one")}
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_core import RECIPES, TrainConfig
 from mnist_core.lessons.experiments import EXPERIMENTS
-from mnist_core.links import LEARNING_RATES, OFFERED, Mended
+from mnist_core.links import LEARNING_RATES, OFFERED
+from mnist_core.queries import Mended
 from mnist_ui import browser
 from mnist_ui.address import EXPERIMENT_KEY, notices, quoted
 from mnist_ui.browser import Tab

@@ -18,7 +18,7 @@ from mnist_core.config import random_changes
 from mnist_core.data import normalize
 from mnist_core.drawing import COLOUR_STAGE_NAMES, STAGE_NAMES
 from mnist_core.models import count_parameters
-from mnist_ui import colours
+from mnist_ui import colours, test_images
 from mnist_ui.film import data_url
 from mnist_ui.visitor import MINE, SHIPPED, Drawing, Visitor
 
@@ -264,11 +264,9 @@ def test_a_network_trained_in_colour_answers_and_sees_the_colours(draw, wait_unt
 
 
 def test_lessons_find_the_test_set_as_each_network_reads_it(page) -> None:
-    from mnist_ui import canvas
-
     config = TrainConfig(colour=True)
     grey, in_colour = build_model("mlp"), build_model(config.model, **config.model_options)
-    assert canvas.test_digits_for(grey) is canvas.test_digits()
-    digits = canvas.test_digits_for(in_colour)
-    assert np.array_equal(digits.images[:50], coloured(canvas.test_digits()).images[:50])
-    assert canvas.test_digits_for(in_colour) is digits
+    assert test_images.test_digits_for(grey) is test_images.test_digits()
+    digits = test_images.test_digits_for(in_colour)
+    assert np.array_equal(digits.images[:50], coloured(test_images.test_digits()).images[:50])
+    assert test_images.test_digits_for(in_colour) is digits

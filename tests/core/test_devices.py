@@ -8,8 +8,9 @@ import sys
 import pytest
 import torch
 
-from mnist_core.devices import available_devices, computes_bfloat16, cpu_cores, find_device
+from mnist_core.devices import available_devices, computes_bfloat16, find_device
 from mnist_core.errors import TrainingError
+from mnist_core.processor import cpu_cores
 
 
 def test_a_cpu_is_always_there_and_has_a_name() -> None:

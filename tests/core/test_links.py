@@ -17,12 +17,11 @@ from mnist_core.links import (
     OFFERED,
     OFFERED_NUMBERS,
     OPTIONS,
-    Mended,
-    Query,
     read_query,
     write_query,
 )
 from mnist_core.models import ACTIVATIONS, CHANNELS, HIDDEN_LAYERS, HIDDEN_SIZE, STAGES, model_options
+from mnist_core.queries import Mended, Query
 
 NAMES = [
     *("recipe", "model", *(named.name for named in FIELDS.values())),

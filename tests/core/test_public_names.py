@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 from pathlib import Path
 
@@ -35,14 +36,28 @@ PROMISED = [
 ]
 
 
-def imported_names() -> set[str]:
+def names_for_type_checkers() -> dict[str, str]:
+    """Each name that the package imports where type checkers read it, with its module."""
     tree = ast.parse(Path(mnist_core.__file__).read_text())
-    return {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
-def test_all_lists_exactly_the_names_that_the_package_imports() -> None:
-    assert set(mnist_core.__all__) == imported_names()
+def test_all_lists_exactly_the_names_that_the_package_gives() -> None:
+    assert set(mnist_core.__all__) == names_for_type_checkers().keys()
     assert len(mnist_core.__all__) == len(set(mnist_core.__all__))
+    assert set(mnist_core.__all__) <= set(dir(mnist_core))
+
+
+@pytest.mark.parametrize(("name", "module"), names_for_type_checkers().items())
+def test_a_name_means_the_same_to_python_as_to_type_checkers(name, module) -> None:
+    assert getattr(mnist_core, name) is getattr(importlib.import_module(module), name)
+
+
+def test_no_other_name_is_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'train_stop'"):
+        _ = mnist_core.train_stop
 
 
 @pytest.mark.parametrize("name", PROMISED)
@@ -58,12 +73,22 @@ def test_every_public_class_and_function_says_what_it_is_for(name: str) -> None:
         assert thing.__doc__
 
 
-def test_importing_the_package_imports_neither_streamlit_nor_torchvision(run_python) -> None:
-    finished = run_python(
-        "import sys, mnist_core\n"
-        "print([name for name in ('streamlit', 'torchvision', 'mnist_ui') if name in sys.modules])"
-    )
-    assert finished.stdout.strip() == "[]", finished.stderr
+def imported_by(run_python, code: str) -> set[str]:
+    """What a fresh interpreter has imported when it has run this."""
+    finished = run_python(f"import sys\n{code}\nprint(*sys.modules)")
+    assert finished.returncode == 0, finished.stderr
+    return set(finished.stdout.split())
+
+
+def test_importing_all_names_imports_neither_streamlit_nor_torchvision(run_python) -> None:
+    imported = imported_by(run_python, "from mnist_core import *")
+    assert "torch" in imported
+    assert not imported & {"streamlit", "torchvision", "mnist_ui"}
+
+
+def test_what_needs_no_network_is_there_without_torch(run_python) -> None:
+    code = "from mnist_core import prepare\nimport mnist_core.pictures, mnist_core.queries, mnist_core.server_settings"
+    assert "torch" not in imported_by(run_python, code)
 
 
 def test_no_module_of_the_core_mentions_streamlit_in_an_import() -> None:
