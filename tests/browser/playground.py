@@ -62,7 +62,7 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
 class Server:
     """`streamlit run app.py` on a free port of this machine, what it logs, and its processes."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(self, log: Path, folder: Path = REPOSITORY, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -72,7 +72,7 @@ class Server:
         command += ["--server.port", str(port), "--server.headless", "true"]
         with log.open("w") as file:
             self._server = subprocess.Popen(
-                command, cwd=REPOSITORY, env={**os.environ, **environment}, stdout=file, stderr=subprocess.STDOUT
+                command, cwd=folder, env={**os.environ, **environment}, stdout=file, stderr=subprocess.STDOUT
             )
         wait_until(self._is_healthy, "the server")
 
