@@ -71,7 +71,7 @@ class Tab:
         self._tree: dict[tuple[int, ...], Shown] = {}
         self._states: dict[str, WidgetState] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
-        self._kept: dict[str, tuple[ForwardMsg, int]] = {}  # large messages by their hash
+        self._kept: dict[str, tuple[Delta, int]] = {}  # large messages by their hash, and when last used
         self._runs, self._run, self._fragments = 0, "", ()
         self._is_running, self._is_named = False, False
         self._awaited: str | None = None  # the fragment that was last asked for, "" for the whole page; None: it came
@@ -139,11 +139,12 @@ class Tab:
     async def _take_in(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
         if kind == "ref_hash":
-            delta = self._kept[message.ref_hash][0].delta
+            delta = self._kept[message.ref_hash][0]
+            self._kept[message.ref_hash] = delta, self._runs
             self._show(tuple(message.metadata.delta_path), delta)
         elif kind == "delta":
             if message.metadata.cacheable:
-                self._kept[message.hash] = (message, self._runs)
+                self._kept[message.hash] = message.delta, self._runs
             self._show(tuple(message.metadata.delta_path), message.delta)
         elif kind == "new_session":
             self._begin_run(message)
@@ -205,7 +206,7 @@ class Tab:
         if status == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return
         self._runs += 1
-        self._kept = {key: kept for key, kept in self._kept.items() if self._runs - kept[1] <= KEPT_RUNS}
+        self._kept = {key: kept for key, kept in self._kept.items() if not self._is_old(*kept)}
         self._tree = {path: shown for path, shown in self._tree.items() if not self._is_stale(shown)}
         present = {shown.value.id for shown in self._tree.values() if hasattr(shown.value, "id")}
         self._states = {key: state for key, state in self._states.items() if key in present}
@@ -220,6 +221,10 @@ class Tab:
                 self._states[shown.value.id] = WidgetState(id=shown.value.id, json_value=named)
                 await self._send()
         self._news.set()
+
+    def _is_old(self, delta: Delta, last_used: int) -> bool:
+        concerned = not self._fragments or delta.fragment_id in self._fragments
+        return concerned and self._runs - last_used > KEPT_RUNS
 
     def _is_stale(self, shown: Shown) -> bool:
         return shown.run != self._run and (not self._fragments or shown.fragment in self._fragments)
