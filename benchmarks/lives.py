@@ -18,7 +18,6 @@ LOCKED_SECONDS = 5.0
 STROKES = 4  # that fit on a canvas before there is more ink than paper
 EVERY_IMAGE = 60_000
 LEFT = "left behind"
-QUEUED = "ahead of you"
 OUTCOMES = {"Done.": "done", "Stopped.": "stopped"}  # what the page says of a run that is over
 
 
@@ -121,8 +120,8 @@ class Visit:
 
     @property
     def _is_training(self) -> bool:
-        """Whether the page shows a run that goes on or waits; it cannot be told while the page is being loaded."""
-        return not self._tab.finds("train") or QUEUED in self._tab.words("alert", "progress", "markdown", "text")
+        """Whether the page shows a run that goes on or waits in the queue."""
+        return not self._tab.finds("train")
 
     @property
     def _outcome(self) -> str:

@@ -38,7 +38,7 @@ from weighing import ROLES, SERVER, Scales, Weight  # noqa: E402
 from witnesses import Witnesses  # noqa: E402
 
 from mnist_core.devices import cpu_name  # noqa: E402
-from mnist_core.server_settings import KINDS, PREFIX  # noqa: E402
+from mnist_core.server_settings import PREFIX  # noqa: E402
 
 NICENESS = 5
 GRACE_SECONDS = 5
@@ -222,7 +222,7 @@ def main() -> None:
     if arguments.browsers and find_browser() is None:
         raise SystemExit("No Chromium is installed (Debian: apt install chromium); go without with --browsers 0.")
     sooner = {"grace_seconds": GRACE_SECONDS, "kept_seconds": arguments.kept}
-    environment = {PREFIX + name.upper(): str(seconds) for name, seconds in sooner.items() if name in KINDS}
+    environment = {PREFIX + name.upper(): str(seconds) for name, seconds in sooner.items()}
     environment["STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL"] = str(arguments.kept)
     print(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}, Streamlit {st_version}")
     with tempfile.TemporaryDirectory() as folder:

@@ -9,8 +9,8 @@ import numpy as np
 
 from mnist_core.drawing import Ink, Picture, ink_of
 from mnist_ui.session import read_setting
+from mnist_ui.undo import Undo
 
-MOST_UNDO = 30
 SIDE = 280  # pixels of the canvas; MNIST's 28 times ten
 
 
@@ -44,7 +44,7 @@ class Drawer:
     """Somebody who draws."""
 
     drawing: Drawing = field(default_factory=blank_drawing)
-    undo: list[Drawing] = field(default_factory=list)
+    undo: Undo = field(default_factory=Undo)
     canvas_start: tuple[Any, ...] = ()  # the strokes that the canvas was last filled with
     canvas_revision: int = 0  # how often it was filled from here
     last_sent: bytes = b""
@@ -74,7 +74,7 @@ class Drawer:
     def take_back(self) -> None:
         """Undo the last stroke, clearing or example."""
         if self.undo:
-            self._fill(self.undo.pop())
+            self._fill(Drawing(*self.undo.pop()))
 
     def refill(self) -> None:
         """Fill the canvas, which is a new one, with the drawing that is there."""
@@ -87,7 +87,7 @@ class Drawer:
             self.refill()
 
     def _remember(self) -> None:
-        self.undo = [*self.undo, self.drawing][-MOST_UNDO:]
+        self.undo.push(self.drawing.picture, self.drawing.objects)
 
     def _fill(self, drawing: Drawing) -> None:
         self.drawing = drawing

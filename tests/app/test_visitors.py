@@ -12,7 +12,8 @@ from mnist_core.runs import STOPPED, WAITING
 from mnist_ui import browser
 from mnist_ui import visitors as visitors_module
 from mnist_ui.browser import Tab
-from mnist_ui.drawing import MOST_UNDO, Drawing
+from mnist_ui.drawing import Drawing
+from mnist_ui.undo import MOST_UNDO
 from mnist_ui.visitor import TICK_SECONDS, Visitor, shipped_model
 from mnist_ui.visitors import Visitors
 
