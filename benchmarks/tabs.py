@@ -141,15 +141,15 @@ class Tab:
         if kind == "ref_hash":
             delta = self._kept[message.ref_hash][0]
             self._kept[message.ref_hash] = delta, self._runs
-            self._show(tuple(message.metadata.delta_path), delta)
+            await self._show(tuple(message.metadata.delta_path), delta)
         elif kind == "delta":
             if message.metadata.cacheable:
                 self._kept[message.hash] = message.delta, self._runs
-            self._show(tuple(message.metadata.delta_path), message.delta)
+            await self._show(tuple(message.metadata.delta_path), message.delta)
         elif kind == "new_session":
             self._begin_run(message)
         elif kind == "script_finished":
-            await self._end_run(message.script_finished)
+            self._end_run(message.script_finished)
         elif kind == "auto_rerun":
             fragment, seconds = message.auto_rerun.fragment_id, message.auto_rerun.interval
             if fragment not in self._timers:
@@ -182,7 +182,7 @@ class Tab:
             await asyncio.sleep(seconds)
             await self._send(fragment, by_itself=True)
 
-    def _show(self, path: tuple[int, ...], delta: Delta) -> None:
+    async def _show(self, path: tuple[int, ...], delta: Delta) -> None:
         element = delta.new_element if delta.WhichOneof("type") == "new_element" else delta.add_block
         kind = element.WhichOneof("type") or ""
         value = getattr(element, kind) if kind else None
@@ -196,13 +196,25 @@ class Tab:
                 state = WidgetState(id=value.id)
                 STATES[kind](state, value)
                 self._states[value.id] = state
+        elif kind == "bidi_component":
+            await self._show_component(value)
         elif kind == "exception":
             self.errors.append(f"on the page: {value.type} {value.message}")
         elif kind == "alert" and value.format == Alert.ERROR:
             self.errors.append(f"on the page: {value.body}")
 
-    async def _end_run(self, status: int) -> None:
-        """Forget what is no longer on the page, and do what the page's own scripts do once they are shown."""
+    async def _show_component(self, component: Any) -> None:
+        """Do what the component's own script does when it gets its data."""
+        if component.component_name == CANVAS and self.paper.fill(component.json):
+            await self._send_drawing()
+        elif component.component_name == TAB and not self._is_named:
+            self._is_named = True
+            named = json.dumps({"name": self._name}, separators=(",", ":"))
+            self._states[component.id] = WidgetState(id=component.id, json_value=named)
+            await self._send()
+
+    def _end_run(self, status: int) -> None:
+        """Forget what is no longer on the page."""
         if status == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return
         self._runs += 1
@@ -210,16 +222,6 @@ class Tab:
         self._tree = {path: shown for path, shown in self._tree.items() if not self._is_stale(shown)}
         present = {shown.value.id for shown in self._tree.values() if hasattr(shown.value, "id")}
         self._states = {key: state for key, state in self._states.items() if key in present}
-        for shown in list(self._tree.values()):
-            if shown.kind != "bidi_component":
-                continue
-            if shown.value.component_name == CANVAS and self.paper.fill(shown.value.json):
-                await self._send_drawing()
-            elif shown.value.component_name == TAB and not self._is_named:
-                self._is_named = True
-                named = json.dumps({"name": self._name}, separators=(",", ":"))
-                self._states[shown.value.id] = WidgetState(id=shown.value.id, json_value=named)
-                await self._send()
         self._news.set()
 
     def _is_old(self, delta: Delta, last_used: int) -> bool:
@@ -290,6 +292,11 @@ class Tab:
             self._awaited = fragment
         with suppress(ConnectionClosed):
             await self._socket.send(message.SerializeToString())
+
+    async def ask_for_page(self) -> None:
+        """Have the whole page drawn anew, and wait until it is."""
+        await self._send()
+        await self.wait(lambda: self.is_quiet, "the page")
 
     async def press(self, name: str) -> None:
         """Press the button with this key or label."""

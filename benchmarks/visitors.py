@@ -41,7 +41,7 @@ from mnist_core.devices import cpu_name  # noqa: E402
 from mnist_core.server_settings import PREFIX  # noqa: E402
 
 NICENESS = 5
-GRACE_SECONDS = 5
+GRACE_SECONDS = 15  # that the server lets a run go on without its page: longer than phones are locked here
 FOUND_AGAIN = ("done", "stopped", LEFT)
 WEIGH_EVERY = 2.0  # seconds
 PAUSE = (0.5, 4.0)  # seconds between one who leaves and the next
@@ -217,7 +217,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0, help="of coming and going; 0: everybody comes once")
     parser.add_argument("--arrival", type=float, default=15, help="seconds within which the first ones come")
     parser.add_argument("--images", type=int, default=EVERY_IMAGE, help="that a run learns from")
-    parser.add_argument("--kept", type=int, default=20, help="seconds for which the server keeps who has left")
+    parser.add_argument(
+        "--kept", type=int, default=20, help="seconds for which the server keeps what a visitor has left"
+    )
     arguments = parser.parse_args()
     if arguments.browsers and find_browser() is None:
         raise SystemExit("No Chromium is installed (Debian: apt install chromium); go without with --browsers 0.")

@@ -17,6 +17,7 @@ from mnist_core.runs import WAITING
 from mnist_core.server_settings import server_settings
 from mnist_ui.browser import Tab
 from mnist_ui.drawing import Drawer
+from mnist_ui.given_back import close_session, give_back_memory, trim_heap, use_few_heaps
 from mnist_ui.language import _
 from mnist_ui.server_log import leave_out_closed_pages
 from mnist_ui.session import DRAWER_KEY, set_widget_value, widget_value, write_settings
@@ -53,6 +54,8 @@ class Visitors:
                     newcomer.tab = tab
                     return newcomer
                 if before.session_id == newcomer.session_id or not is_here(before):
+                    if before.session_id != newcomer.session_id:
+                        close_session(before.session_id)
                     before.session_id, before.gone_since = newcomer.session_id, None
                     before.has_come_back = before.link_is_read = False
                     if newcomer in self._all:
@@ -83,8 +86,18 @@ class Visitors:
             for run in visitor.runs:
                 run.stop(say(LOST_PLACE if run.state == WAITING else LEFT, seconds=settings.grace_seconds))
         if gone_seconds > max(settings.kept_seconds, settings.grace_seconds):
-            with self._lock:
-                self._all.remove(visitor)
+            self._forget(visitor)
+
+    def _forget(self, visitor: Visitor) -> None:
+        """Let go of somebody who will not come back, and give their memory back."""
+        with self._lock:
+            self._all.remove(visitor)
+            nobody_is_left = not self._all
+        close_session(visitor.session_id)
+        if nobody_is_left:
+            give_back_memory()
+        else:
+            trim_heap()
 
 
 def is_here(visitor: Visitor) -> bool:
@@ -97,6 +110,7 @@ def all_visitors() -> Visitors:
     """The one list of visitors of this server."""
     # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
     torch.set_num_threads(1)
+    use_few_heaps()
     leave_out_closed_pages()
     return Visitors()
 

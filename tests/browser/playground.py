@@ -60,15 +60,15 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
 
 
 class Server:
-    """`streamlit run app.py` on a free port of this machine, what it logs, and its processes."""
+    """`streamlit run app.py`, or of another script, on a free port of this machine, what it logs, and its processes."""
 
-    def __init__(self, log: Path, folder: Path = REPOSITORY, **environment: str) -> None:
+    def __init__(self, log: Path, folder: Path = REPOSITORY, script: str = "app.py", **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1"]
+        command = [sys.executable, "-m", "streamlit", "run", script, "--server.address", "127.0.0.1"]
         command += ["--server.port", str(port), "--server.headless", "true"]
         with log.open("w") as file:
             self._server = subprocess.Popen(
