@@ -7,9 +7,9 @@ browser's tab does; a few are real browsers. Who does what when is decided by th
 Without --minutes everybody comes once, within --arrival seconds; with it, whoever leaves makes room for a newcomer, for
 so many minutes, and the memory is told every minute. Printed are stroke-to-answer times (without the 200 ms that a
 browser's canvas itself waits), the time from Train to the first step, what became of every run, errors, and the memory:
-before anybody came, when a first visitor had come and gone (so that all is imported), with everybody, at its peak, and
-when all are forgotten. The exit code is 1 when a goal is missed. The clients share the machine with the server: what
-they took of it is printed too. Linux only: memory is read from /proc.
+before anybody came, when the first few had come and gone (so that all is imported), with everybody, at its peak, and
+when all are forgotten, which is to be as after the first few. The exit code is 1 when a goal is missed. The clients
+share the machine with the server: what they took of it is printed too. Linux only: memory is read from /proc.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from streamlit import __version__ as st_version
 REPOSITORY = Path(__file__).parents[1]
 sys.path += [str(REPOSITORY), str(REPOSITORY / "tests" / "browser")]
 from in_use import CANVAS_WAITS  # noqa: E402
-from lives import EVERY_IMAGE, LEFT, Notes, Visit  # noqa: E402
+from lives import DEEDS, EVERY_IMAGE, LEFT, Notes, Visit  # noqa: E402
 from playground import Server, find_browser  # noqa: E402
 from weighing import ROLES, SERVER, Scales, Weight  # noqa: E402
 from witnesses import Witnesses  # noqa: E402
@@ -103,7 +103,7 @@ async def print_minutes(scales: Scales, notes: Notes) -> None:
 
 def growth(weights: list[Weight]) -> float:
     """How much more the server takes in the last quarter of the time than in the second one: 1 is no growth."""
-    sizes = [weight.pss[SERVER] for weight in weights]
+    sizes = [weight.uss[SERVER] for weight in weights]
     quarter = max(1, len(sizes) // 4)
     return statistics.median(sizes[-quarter:]) / statistics.median(sizes[quarter : 2 * quarter] or sizes)
 
@@ -126,7 +126,7 @@ class Crowd:
     """The measurement: what it found on the way.
 
     Attributes:
-        first: the memory before anybody came. start: when a first visitor had come and gone, so that all is imported.
+        first: the memory before anybody came. start: when the first few had come and gone, so that all is imported.
         during: while people were there. after: when all are forgotten. shares: of a core, by who took it.
     """
 
@@ -143,10 +143,11 @@ class Crowd:
         arguments = self.arguments
         forgotten_after = arguments.kept + GRACE_SECONDS + 5
         self.first = self.scales.weigh()
-        await Visit(self.server.url, 0, arguments.images, Notes()).live()
+        first = Notes()
+        await asyncio.gather(*(Visit(self.server.url, at, arguments.images, first).live() for at in range(len(DEEDS))))
         await asyncio.sleep(forgotten_after)
         self.start = self.scales.weigh()
-        print(f"before anybody came:      {self.first}\nafter a first visitor:    {self.start}", flush=True)
+        print(f"before anybody came:     {self.first}\nafter the first few:     {self.start}", flush=True)
 
         already = len(self.scales.weights)
         spent_before, began = self._spent(), perf_counter()
@@ -173,7 +174,7 @@ class Crowd:
         notes, answers = self.notes, self.notes.answers + self.notes.busy_answers
         by_size = sorted(self.during, key=lambda weight: weight.whole)
         errors = notes.errors + [f"server: {line}" for line in self.server.complaints()]
-        ratio, peak = self.after.whole / self.start.whole, by_size[-1]
+        ratio, peak = self.after.unshared / self.start.unshared, by_size[-1]
         print(f"1. {notes.visits} visits in {self.seconds:.0f} s")
         print("  of a core: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in self.shares.items()))
         print("  runs: " + ", ".join(f"{count} {how}" for how, count in notes.runs.items()))
@@ -182,12 +183,14 @@ class Crowd:
         tell("all", answers)
         tell("of these, while a run of one's own goes on or waits", notes.busy_answers)
         tell(f"in the browsers, beyond the {CANVAS_WAITS} ms that the canvas waits", notes.seen_answers)
-        print(f"3. memory, RSS / PSS in MiB (PSS divides what is shared); torch for {torch.version.cuda or 'the CPU'}")
-        named = {"before anybody came": self.first, "after a first visitor": self.start}
+        print(
+            f"3. memory with torch for {torch.version.cuda or 'the CPU'}, RSS / PSS in MiB; PSS divides what is shared"
+        )
+        named = {"before anybody came": self.first, "after the first few": self.start}
         named |= {"with everybody, median": by_size[len(by_size) // 2], "peak": peak, "after all had left": self.after}
         for name, weight in named.items():
             print(f"  {name:23}: {weight}")
-        print(f"  after all had left, compared with after the first: {ratio:.3f}")
+        print(f"  after all had left, compared with after the first few, unshared: {ratio:.3f}")
         print(f"4. errors: {len(errors)}", *errors[:20], sep="\n    ")
         missed = {
             f"95 % of the answers within {LONGEST_ANSWER:.0f} s": too_late(answers),
@@ -225,7 +228,6 @@ def main() -> None:
         raise SystemExit("No Chromium is installed (Debian: apt install chromium); go without with --browsers 0.")
     sooner = {"grace_seconds": GRACE_SECONDS, "kept_seconds": arguments.kept}
     environment = {PREFIX + name.upper(): str(seconds) for name, seconds in sooner.items()}
-    environment["STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL"] = str(arguments.kept)
     print(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}, Streamlit {st_version}")
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder, "log"), **environment)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from time import perf_counter
 
 import psutil
 
@@ -15,15 +14,17 @@ ROLES = (SERVER, FORKING, CHILDREN)
 
 @dataclass(frozen=True)
 class Weight:
-    """The memory at a moment, in bytes by role; PSS divides what processes share among them, so that it adds up.
+    """The memory at a moment, in bytes by role.
 
     Attributes:
-        at: seconds from the first weighing. children: how many trainings there were.
+        rss: as the system counts it for each process. pss: what several share divided among them, so that it adds up;
+            with what other programs share of the machine's libraries, they lower it. uss: what is not shared at all.
+        children: how many trainings there were.
     """
 
-    at: float
     rss: dict[str, int]
     pss: dict[str, int]
+    uss: dict[str, int]
     children: int
 
     @property
@@ -31,9 +32,15 @@ class Weight:
         """PSS of all processes together."""
         return sum(self.pss.values())
 
+    @property
+    def unshared(self) -> int:
+        """USS of all processes together."""
+        return sum(self.uss.values())
+
     def __str__(self) -> str:
         parts = [f"{role} {self.rss[role] / MIB:5.0f} / {self.pss[role] / MIB:5.0f}" for role in ROLES]
-        return f"{', '.join(parts)} ({self.children}), together PSS {self.whole / MIB:5.0f} MiB"
+        together = f"together {self.whole / MIB:5.0f}, unshared {self.unshared / MIB:5.0f}"
+        return f"{', '.join(parts)} ({self.children}), {together}"
 
 
 class Scales:
@@ -46,12 +53,12 @@ class Scales:
     def __init__(self, server: psutil.Process) -> None:
         self.weights: list[Weight] = []
         self._server = server
-        self._started = perf_counter()
         self._spent: dict[int, tuple[str, float]] = {}  # process: its role, and its seconds on a core
 
     def weigh(self) -> Weight:
         """The memory now."""
-        rss, pss, children = dict.fromkeys(ROLES, 0), dict.fromkeys(ROLES, 0), 0
+        rss, pss, uss = (dict.fromkeys(ROLES, 0) for _ in range(3))
+        children = 0
         for role, process in self._family():
             try:
                 memory, times = process.memory_full_info(), process.cpu_times()
@@ -59,9 +66,10 @@ class Scales:
                 continue
             rss[role] += memory.rss
             pss[role] += memory.pss
+            uss[role] += memory.uss
             children += role == CHILDREN
             self._spent[process.pid] = role, times.user + times.system
-        weight = Weight(perf_counter() - self._started, rss, pss, children)
+        weight = Weight(rss, pss, uss, children)
         self.weights.append(weight)
         return weight
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 
 from streamlit import runtime
-
-FEW_HEAPS = 2
-M_ARENA_MAX = -8  # of mallopt, in glibc's malloc.h
 
 
 def close_session(session_id: str) -> None:
@@ -35,17 +33,6 @@ def give_back_memory() -> None:
 
 def trim_heap() -> None:
     """Return free memory in the midst of the C library's heaps to the system, where that is known how: with glibc."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
-
-
-def use_few_heaps() -> None:
-    """Let all threads share two heaps, where that is known how: with glibc, which gives each of sixteen one of its own.
-
-    Every run of the page's script is a thread. A heap keeps what its threads have freed in between: with a heap for
-    each, eight visitors left 50 MiB behind, with two heaps 4 MiB. To be called before there are many threads.
-    """
-    limit = getattr(ctypes.CDLL(None), "mallopt", None)
-    if limit is not None:
-        limit(M_ARENA_MAX, FEW_HEAPS)

@@ -17,7 +17,7 @@ from mnist_core.runs import WAITING
 from mnist_core.server_settings import server_settings
 from mnist_ui.browser import Tab
 from mnist_ui.drawing import Drawer
-from mnist_ui.given_back import close_session, give_back_memory, trim_heap, use_few_heaps
+from mnist_ui.given_back import close_session, give_back_memory, trim_heap
 from mnist_ui.language import _
 from mnist_ui.server_log import leave_out_closed_pages
 from mnist_ui.session import DRAWER_KEY, set_widget_value, widget_value, write_settings
@@ -25,6 +25,7 @@ from mnist_ui.visitor import Visitor
 
 LOGGER = logging.getLogger(__name__)
 VISITOR_KEY = "visitor"
+COLLECT_SECONDS = 10.0  # from one collection of garbage to the next, in place of Streamlit's after every script run
 LEFT = say(
     "The page was away for over {seconds:,.0f} s, so the run was stopped. What it had learnt is kept: draw, and your "
     "network answers."
@@ -41,9 +42,10 @@ class Visitors:
         threading.Thread(target=self._watch, name="visitors", daemon=True).start()
 
     def welcome(self, visitor: Visitor) -> None:
-        """Take note of a new visitor."""
+        """Take note of a visitor, unless they are known."""
         with self._lock:
-            self._all.append(visitor)
+            if visitor not in self._all:
+                self._all.append(visitor)
 
     def come_back(self, tab: str, newcomer: Visitor) -> Visitor:
         """Whoever was in this tab before its reload, or the newcomer when nobody was."""
@@ -66,8 +68,12 @@ class Visitors:
         return newcomer  # a duplicated tab has its original's name: somebody else
 
     def _watch(self) -> None:
+        collected_at = monotonic()
         while True:
             sleep(1)
+            if monotonic() - collected_at > COLLECT_SECONDS:
+                gc.collect()
+                collected_at = monotonic()
             with self._lock:
                 everyone = list(self._all)
             for visitor in everyone:
@@ -110,7 +116,6 @@ def all_visitors() -> Visitors:
     """The one list of visitors of this server."""
     # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
     torch.set_num_threads(1)
-    use_few_heaps()
     leave_out_closed_pages()
     return Visitors()
 
@@ -124,7 +129,7 @@ def current_visitor(tab: Tab) -> Visitor:
         drawn = vars(widget_value(DRAWER_KEY) or Drawer())  # already, on the first page of the server
         visitor = Visitor(session_id=context.session_id if context else "", **drawn)
         set_widget_value(VISITOR_KEY, visitor)
-        all_visitors().welcome(visitor)
+    all_visitors().welcome(visitor)  # every time: the run in which they came may have been broken off before
     if tab.name and not visitor.has_come_back:
         # Streamlit may break off at any use of session_state and begin anew: all of this can be done twice.
         visitor = all_visitors().come_back(tab.name, visitor)

@@ -14,9 +14,8 @@ from tabs import Tab
 
 # The page itself, and below it how many visitors there are that anything still refers to.
 COUNTING_PAGE = f"""
-import runpy, sys, weakref
-import streamlit as st
-runpy.run_path({str(REPOSITORY / "app.py")!r})
+import sys, weakref
+{Path(REPOSITORY, "app.py").read_text()}
 known = vars(sys.modules["mnist_ui"]).setdefault("visitors_of_this_test", weakref.WeakSet())
 known.add(st.session_state["visitor"])
 st.text(f"{{len(known)}} visitors are known")
