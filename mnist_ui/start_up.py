@@ -5,6 +5,7 @@ What is imported at the top of this module must not import PyTorch.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 import threading
@@ -82,6 +83,7 @@ def keep_what_is_there() -> None:
     Streamlit collects after every script run, 0.2 s in which nothing is sent; what has been imported is no garbage.
     """
     gc.freeze()
+    atexit.register(gc.unfreeze)  # else triton, which comes with torch for CUDA, complains at the server's end
 
 
 @st.cache_resource(show_spinner=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -16,6 +14,7 @@ from mnist_core.colour import digits_for
 from mnist_core.config import OPTIMIZERS
 from mnist_core.lessons.stepping import Stepper, trainable_copy
 from mnist_core.models import count_model_parameters, count_parameters
+from mnist_ui.start_up import keep_what_is_there
 from mnist_ui.visitor import SHIPPED, Visitor
 
 NAME = "step"
@@ -81,9 +80,7 @@ def get_ready() -> bool:
     """What takes seconds once in a server: the images, and what torch imports for its first optimizer."""
     training_digits()
     torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1).zero_grad()
-    gc.collect()
-    gc.freeze()  # what has been imported is no garbage, and need not be looked through after every script run
-    atexit.register(gc.unfreeze)  # else triton, which comes with torch for CUDA, complains at the server's end
+    keep_what_is_there()
     return True
 
 

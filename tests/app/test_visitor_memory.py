@@ -19,8 +19,9 @@ from mnist_core.runs import DONE, MOST_BATCHES
 from mnist_core.server_settings import server_settings
 from mnist_core.snapshots import Snapshot
 from mnist_core.training import BatchDone, EpochDone, build_seeded_model
+from mnist_ui.drawing import Drawing
 from mnist_ui.lessons.bench import ANSWERING, Bench, find_bench
-from mnist_ui.visitor import MINE, Drawing, Visitor
+from mnist_ui.visitor import MINE, Visitor
 
 MIB = 2**20
 MOST_HELD = 40 * MIB

@@ -92,7 +92,9 @@ async def come_and_go(server: Server) -> None:
 def test_of_those_who_have_left_nothing_stays(tmp_path: Path) -> None:
     page = tmp_path / "page.py"
     page.write_text(COUNTING_PAGE)
-    server = Server(tmp_path / "log", str(page), DIGIT_PLAYGROUND_GRACE_SECONDS="2", DIGIT_PLAYGROUND_KEPT_SECONDS="4")
+    server = Server(
+        tmp_path / "log", script=str(page), DIGIT_PLAYGROUND_GRACE_SECONDS="2", DIGIT_PLAYGROUND_KEPT_SECONDS="4"
+    )
     try:
         asyncio.run(come_and_go(server))
     finally:

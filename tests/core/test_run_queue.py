@@ -62,6 +62,7 @@ def test_runs_are_called_in_the_order_in_which_they_came(enter):
 
 
 def test_a_run_that_waits_has_no_process(enter):
+    wait_until(lambda: not queue_threads())  # those of earlier tests
     queue = RunQueue(places=1)
     enter(queue, "a")
     before = {process.pid for process in psutil.Process().children(recursive=True)}
