@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +18,11 @@ from torch import Tensor, nn
 from mnist_core.errors import ConfigError, WeightsError
 from mnist_core.messages import say
 from mnist_core.models import MODELS, build_model, model_options
+from mnist_core.torch_files import read_pth
 
-LARGEST_FILE = 128 * 2**20  # bytes, packed or unpacked
+LARGEST_FILE = 128 * 2**20  # bytes
+LARGEST_HEADER = 100_000  # bytes of a safetensors file's names and shapes; a weight takes about a hundred
+LARGEST_ARCHITECTURE = 2000  # characters of what a file says of its model
 FORMATS = (".pth", ".safetensors")
 FORMAT_NAMES = say("{one} or {other}", one=FORMATS[0], other=FORMATS[1])
 ARCHITECTURE = "architecture"  # the key under which a file remembers model and options
@@ -209,8 +211,7 @@ def read_state(path_or_bytes: Path | str | bytes) -> tuple[State, object]:
             state, notes = read_pth(content)
         else:
             state, notes = read_safetensors(content)
-        described = notes.get(ARCHITECTURE)
-        return state, None if described is None else json.loads(described)
+        return state, read_architecture(notes.get(ARCHITECTURE))
     except WeightsError:
         raise
     except Exception as error:  # a hostile file can make a parser raise anything
@@ -235,37 +236,25 @@ def read_file(path: Path) -> bytes:
         ) from error
 
 
-def read_pth(content: bytes) -> tuple[State, Mapping[str, Any]]:
-    """What torch.save wrote, a zip of a pickle and raw numbers, through torch's weights-only reader."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = archive.infolist()
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise WeightsError(
-            say("The file is compressed; torch.save writes weights uncompressed, so this is something else.")
-        )
-    if sum(entry.file_size for entry in entries) > LARGEST_FILE:
-        raise WeightsError(say("The file would unpack to more than {most:,} bytes.", most=LARGEST_FILE))
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and is_plain_tensor(tensor) for name, tensor in state.items()
-    ):
-        raise WeightsError(
-            say("The file holds something else than a state dict: weights by name, as model.state_dict().")
-        )
-    notes = getattr(state, "_metadata", {})
-    return state, notes if isinstance(notes, dict) else {}
-
-
-def is_plain_tensor(value: object) -> bool:
-    """Whether `value` is a tensor that holds its numbers one by one: neither sparse nor on the meta device."""
-    if type(value) not in (Tensor, nn.Parameter):
-        return False
-    assert isinstance(value, Tensor)
-    return value.layout is torch.strided and value.device.type == "cpu"
-
-
 def read_safetensors(content: bytes) -> tuple[State, Mapping[str, Any]]:
     """What safetensors wrote: a JSON header with its length before it, then raw numbers; the library checks both."""
-    state = load_safetensors(content)
     header_length = int.from_bytes(content[:8], "little")
+    if header_length > LARGEST_HEADER:
+        raise WeightsError(
+            say(
+                "This is not a file of weights: its header would have {count:,} bytes, and at most {most:,} are read.",
+                count=header_length,
+                most=LARGEST_HEADER,
+            )
+        )
+    state = load_safetensors(content)
     return state, json.loads(content[8 : 8 + header_length]).get("__metadata__", {})
+
+
+def read_architecture(described: object) -> object:
+    """The model that a file's note describes, as plain data of a bounded size, unchecked; None without a note."""
+    if described is None:
+        return None
+    if not isinstance(described, str) or len(described) > LARGEST_ARCHITECTURE:
+        raise WeightsError(say("The file describes its model in a way that this program does not know."))
+    return json.loads(described)
