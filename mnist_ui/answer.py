@@ -59,7 +59,7 @@ def show_answer(visitor: Visitor) -> None:
             st.html(STYLE + verdict_html(prediction) + bars_html(prediction))
         else:
             st.html(STYLE + number_html(reading.number) + parts_html(picture, reading.parts))
-        st.caption(" ".join(filter(None, [answered_by(network.name, network.step), hint(reading)])))
+        st.caption(" ".join(filter(None, [answered_by(network.name, network.step, network.file), hint(reading)])))
         choose_network(visitor)
     with right:
         film.show(prediction.prepared)
@@ -68,9 +68,9 @@ def show_answer(visitor: Visitor) -> None:
 
 def choose_network(visitor: Visitor) -> None:
     """A switch between the shipped network and the visitor's own, as soon as there is one."""
-    if visitor.run is None or visitor.run.latest_step is None:
+    if visitor.opened is None and (visitor.run is None or visitor.run.latest_step is None):
         return
-    key = f"answered_by_{id(visitor.run)}"
+    key = f"answered_by_{id(visitor.own_network)}"
     st.segmented_control(
         _("Answered by"),
         [SHIPPED, MINE],
@@ -83,10 +83,12 @@ def choose_network(visitor: Visitor) -> None:
     )
 
 
-def answered_by(name: str, step: int) -> str:
-    """Which network has answered, in words."""
+def answered_by(name: str, step: int, file: str = "") -> str:
+    """Which network has answered, in words; `file` is where it comes from, if from one."""
     if name == SHIPPED:
         return _("Answered by the shipped network.")
+    if file:
+        return _("Answered by my network from the file `{file}`.", file=file)
     return _n("Answered by my network after {count:,} step.", "Answered by my network after {count:,} steps.", step)
 
 

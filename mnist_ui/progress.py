@@ -9,7 +9,7 @@ from mnist_core.curves import batch_curve, observe
 from mnist_core.messages import say
 from mnist_core.runs import DONE, FAILED, PAUSED, STOPPED, TrainingRun
 from mnist_core.weights import FORMATS, weights_bytes
-from mnist_ui import waiting
+from mnist_ui import open_weights, waiting
 from mnist_ui.language import _, duration
 from mnist_ui.table import written_numbers
 from mnist_ui.visitor import Visitor
@@ -36,17 +36,21 @@ def show_progress(visitor: Visitor) -> None:
         st.rerun()  # a run shall begin, or has ended: the whole page takes note
     show_buttons(visitor)
     show_queue(visitor)
+    open_weights.show_opened(visitor)
     run = visitor.run
     if run is None:
         if visitor.waiting_run is None:
             images = visitor.config.images
             st.info(_("Press **Train**: a new network learns from {images:,} images, and you see how.", images=images))
+        open_weights.show(visitor)
         return
     show_state(run)
     show_curves(run)
     show_epochs(run)
     if run.is_over:
-        show_downloads(run)
+        with st.container(horizontal=True, key="downloads"):
+            show_downloads(run)
+            open_weights.show(visitor)
 
 
 def show_buttons(visitor: Visitor) -> None:
@@ -202,13 +206,12 @@ def show_downloads(run: TrainingRun) -> None:
     model = run.latest_model
     if model is None:
         return
-    with st.container(horizontal=True, key="downloads"):
-        for ending in FORMATS:
-            st.download_button(
-                _("Weights as {ending}", ending=ending),
-                data=lambda ending=ending: weights_bytes(model, ending),
-                file_name=f"model_weights{ending}",
-                mime="application/octet-stream",
-                on_click="ignore",
-                icon=":material/download:",
-            )
+    for ending in FORMATS:
+        st.download_button(
+            _("Weights as {ending}", ending=ending),
+            data=lambda ending=ending: weights_bytes(model, ending),
+            file_name=f"model_weights{ending}",
+            mime="application/octet-stream",
+            on_click="ignore",
+            icon=":material/download:",
+        )

@@ -16,6 +16,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.lessons.experiment_runs import ExperimentRun
 from mnist_core.limits import check_limits
 from mnist_core.messages import Message
+from mnist_core.opened import OpenedNetwork
 from mnist_core.queries import Mended
 from mnist_core.recent_runs import RecentRuns
 from mnist_core.run_queue import RunQueue
@@ -47,6 +48,7 @@ class Visitor(Drawer):
     waiting_run: TrainingRun | None = None  # the next one, as long as it waits for a place; it then becomes the present
     lost_place: Message | None = None  # why the last one that waited never began
     recent_runs: RecentRuns = field(default_factory=no_runs)  # the last ones, the present one among them
+    opened: OpenedNetwork | None = None  # from a file; while there is one, it is the visitor's own network
     experiment: ExperimentRun | None = None
     answered_by: str = SHIPPED
     settings: dict[str, Any] = field(default_factory=dict)
@@ -159,7 +161,7 @@ class Visitor(Drawer):
         if run.stopped_because is not None and not run.history:
             self.lost_place = run.stopped_because
             return
-        self.run, self.answered_by = run, MINE
+        self.run, self.opened, self.answered_by = run, None, MINE
         self.recent_runs.add(run)
 
     def leave_queue(self) -> None:
@@ -185,7 +187,24 @@ class Visitor(Drawer):
         """
         forgotten = self.recent_runs.remove(number)
         if forgotten is not None and forgotten.run is not None and forgotten.run is self.run:
-            self.run, self.answered_by = None, SHIPPED
+            self.run = None
+            if self.opened is None:
+                self.answered_by = SHIPPED
+
+    def open(self, network: OpenedNetwork) -> None:
+        """Take a network from a file for the visitor's own, until they train or close it."""
+        self.opened, self.answered_by = network, MINE
+
+    def close_opened(self) -> None:
+        """Let the network from the file go; the present run's is the visitor's own again, if there is one."""
+        self.opened = None
+        if self.run is None:
+            self.answered_by = SHIPPED
+
+    @property
+    def own_network(self) -> OpenedNetwork | TrainingRun | None:
+        """Where the visitor's own network comes from: the file that was opened, or else the present run."""
+        return self.run if self.opened is None else self.opened
 
     def answers_to(self, image: bytes) -> dict[int, NDArray[np.float32]]:
         """The answers (10,) by step that the present run's snapshots have given to this image; filled by who asks."""
@@ -199,6 +218,8 @@ class Visitor(Drawer):
 
     def answering_model(self) -> tuple[str, int, nn.Module]:
         """Which network answers, the visitor's own or the shipped one, after how many steps, and the network itself."""
+        if self.opened is not None and self.answered_by == MINE:
+            return MINE, 0, self.opened.model
         latest = self.run.latest if self.run is not None and self.answered_by == MINE else None
         return (SHIPPED, 0, shipped_model()) if latest is None else (MINE, *latest)
 

@@ -93,7 +93,7 @@ def find_bench(visitor: Visitor, network: str, optimizer: str, rate: float) -> B
         kind = (network, config.model, repr(config.model_options))
     else:
         name, steps, source = visitor.answering_model()
-        kind = (network, name, None if name == SHIPPED else visitor.run)
+        kind = (network, name, None if name == SHIPPED else visitor.own_network)
 
     if bench is not None and bench.kind == kind:
         if (bench.optimizer_name, bench.rate) == (optimizer, rate):

@@ -9,6 +9,7 @@ import streamlit as st
 from torch import nn
 
 from mnist_core.lessons.mistakes import Answers, SetReading, find_mistakes
+from mnist_core.opened import OpenedNetwork
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import misread
@@ -29,7 +30,7 @@ class Look:
     """What a visitor looks at in this lesson.
 
     Attributes:
-        network: whose answers are shown or awaited: the run, or None for the shipped network.
+        network: whose answers are shown or awaited: the run, the opened file, or None for the shipped network.
         shown, shown_step: the answers on the page and the step of the network that gave them.
         awaited, awaited_step: the same for a reading that is going on.
         label, answer: the cell of the map that is chosen; None is any.
@@ -52,7 +53,12 @@ class Look:
         self.network, self.awaited_step = network, step
         if network is None and shipped_reading().error is not None:
             shipped_reading.clear()  # whoever comes next shall not meet the same error
-        self.awaited = shipped_reading() if network is None else SetReading(model, test_digits_for(model))
+        if network is None:
+            self.awaited = shipped_reading()
+        elif isinstance(network, OpenedNetwork):
+            self.awaited = network.reading
+        else:
+            self.awaited = SetReading(model, test_digits_for(model))
         self.take_over(FAST_SECONDS)
 
     def take_over(self, seconds: float = 0.0) -> None:
@@ -127,8 +133,8 @@ def show(visitor: Visitor) -> None:
 
 
 def run_of(visitor: Visitor, name: str) -> object:
-    """The run whose network it is that has this name; None for the shipped network."""
-    return visitor.run if name == MINE else None
+    """The run or file whose network it is that has this name; None for the shipped network."""
+    return visitor.own_network if name == MINE else None
 
 
 def show_reading(visitor: Visitor, look: Look) -> None:
@@ -163,6 +169,13 @@ def summary(look: Look) -> str:
         return _(
             "The shipped network reads **{right:,}** of {count:,} test images correctly ({share:.2f} %) and misreads "
             "**{wrong:,}**.",
+            **values,
+        )
+    if isinstance(look.network, OpenedNetwork):
+        return _(
+            "My network from the file `{file}` reads **{right:,}** of {count:,} test images correctly ({share:.2f} %) "
+            "and misreads **{wrong:,}**.",
+            file=look.network.name,
             **values,
         )
     return _(

@@ -8,6 +8,7 @@ from mnist_core.config import OPTIMIZERS
 from mnist_core.errors import WeightsError
 from mnist_core.lessons.stepping import Stepper, has_dropout, loss_now, measure_layers
 from mnist_core.messages import say
+from mnist_core.opened import OpenedNetwork
 from mnist_ui.choice import choose_one
 from mnist_ui.language import _
 from mnist_ui.lessons import step_tables
@@ -129,6 +130,8 @@ def whose(bench: Bench) -> str:
         words = _("A new network, of the kind that the sidebar says: its weights are random.")
     elif bench.kind[1] == SHIPPED:
         words = _("A copy of the shipped network.")
+    elif isinstance(bench.kind[2], OpenedNetwork):
+        words = _("A copy of my network from the file `{file}`.", file=bench.kind[2].name)
     else:
         words = _("A copy of my network after {steps:,} steps.", steps=bench.steps)
     if has_dropout(bench.source):

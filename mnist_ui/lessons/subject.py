@@ -53,7 +53,7 @@ def keep_up(
         slot: where on the page it will be shown; meanwhile it says that there is something to wait for.
     """
     kept: Finding | None = visitor.notes.get(lesson)
-    subject = (subject, network.name, visitor.run)
+    subject = (subject, network.name, visitor.own_network)
     same = kept is not None and kept.subject == subject
     if kept is not None and same:
         resting = visitor.is_training and monotonic() - kept.found_at < kept.seconds / LARGEST_SHARE
