@@ -7,6 +7,7 @@ import io
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -52,17 +53,19 @@ def show(visitor: Drawer, beside: Callable[[Drawer], None]) -> None:
 def show_canvas(visitor: Drawer, brush: int) -> None:
     """The canvas itself, with the visitor's pen, so many pixels wide; takes over what was drawn."""
     paper = paper_colour(visitor.canvas_revision)
-    result = st_canvas(
-        stroke_width=brush,
-        stroke_color=colours.pen_of(visitor),
-        background_color=paper,
-        width=SIDE,
-        height=SIDE,
-        # The canvas fills itself anew when this or the paper changes, and then sends what it shows.
-        initial_drawing={"objects": list(visitor.canvas_start)},
-        return_image_data=True,
-        key="drawing",
-    )
+    pen, result = colours.pen_of(visitor), None
+    with suppress(AttributeError, KeyError, TypeError):  # from within st_canvas, when what was sent has another form
+        result = st_canvas(
+            stroke_width=brush,
+            stroke_color=pen,
+            background_color=paper,
+            width=SIDE,
+            height=SIDE,
+            # The canvas fills itself anew when this or the paper changes, and then sends what it shows.
+            initial_drawing={"objects": list(visitor.canvas_start)},
+            return_image_data=True,
+            key="drawing",
+        )
     drawing = read_ink(result, paper)
     if drawing is not None and drawing.sent != visitor.last_sent:
         visitor.draw(drawing)

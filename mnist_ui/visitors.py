@@ -16,6 +16,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.messages import say
 from mnist_core.runs import WAITING
 from mnist_core.server_settings import server_settings
+from mnist_ui import received
 from mnist_ui.browser import Tab
 from mnist_ui.drawing import Drawer
 from mnist_ui.given_back import close_session, give_back_memory, trim_heap
@@ -118,6 +119,7 @@ def all_visitors() -> Visitors:
     # One drawing is too little work to share out, and threads that wait for one another stand still on a busy machine.
     torch.set_num_threads(1)
     leave_out_closed_pages()
+    received.bound()
     return Visitors()
 
 

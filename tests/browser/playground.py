@@ -84,6 +84,11 @@ class Server:
         except OSError:
             return False
 
+    @property
+    def process_id(self) -> int:
+        """The operating system's number for the server."""
+        return self._server.pid
+
     def trainings(self) -> list[psutil.Process]:
         """The processes in which runs go on: children of the server's child that forks them."""
         try:
