@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from mnist_core.decoding import decode
 from mnist_core.drawing import Ink
 from mnist_core.errors import DrawingError
-from mnist_core.messages import Message, say
+from mnist_core.messages import say
 from mnist_core.photos import Grey, ink_on_paper, widened
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 LARGEST_FILE = 10_000_000  # bytes
-MOST_PIXELS = 25_000_000
-LONGEST_SIDE = 1024  # pixels; larger pictures are reduced
 LEAST_CONTRAST = 20.0  # grey levels of 255 between paper and ink; below it nothing was drawn
 EVEN = 4.0  # grey levels by which clean paper may differ from itself, as a JPEG makes it
 SMALLEST_PHOTOGRAPH = 64  # pixels of the longer side
 FAINT = 90.0  # grey levels; clean drawings differ more from their paper
 WIDEST_STROKE = 0.3  # of a clean drawing, as a share of the longer side
 
-# Silencing warnings is process-wide, and a decoded picture may take 100 MB: one at a time.
+# Silencing warnings is process-wide, and a picture being decoded may take 50 MB: one at a time.
 _decoding = threading.Lock()
 
 
@@ -89,38 +86,6 @@ def read_file(path: Path) -> bytes:
         raise DrawingError(
             say("The picture {path} cannot be read ({error}). Check its name.", path=str(path), error=error.strerror)
         ) from error
-
-
-def decode(content: bytes, name: Message) -> Image.Image:
-    """The first frame, upright, at most 1024 a side, as grey and opacity (mode LA)."""
-    image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
-    if image.width * image.height > MOST_PIXELS:
-        raise DrawingError(
-            say(
-                "{picture} has {width:,} x {height:,} pixels; at most {most} million are read. "
-                "Make it smaller, or crop it.",
-                picture=name,
-                width=image.width,
-                height=image.height,
-                most=MOST_PIXELS // 1_000_000,
-            )
-        )
-    image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is decoded at a half, a quarter or an eighth
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith(("I", "F")):
-        image = in_8_bits(image)
-    elif image.has_transparency_data or image.mode in ("1", "P"):
-        image = image.convert("RGBA")  # palette numbers must not be averaged
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    return image.convert("RGBA").convert("LA")
-
-
-def in_8_bits(image: Image.Image) -> Image.Image:
-    """A picture of 16-bit, 32-bit or floating-point greys in 0..255, from the full scale that its brightest needs."""
-    greys = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
-    brightest = float(greys.max())
-    full_scale = next((scale for scale in (1, 255, 4095, 65535) if brightest <= scale), brightest)
-    return Image.fromarray((greys.clip(0) * (255 / full_scale)).astype(np.uint8))
 
 
 def on_paper(image: Image.Image) -> Grey:

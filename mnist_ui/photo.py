@@ -13,6 +13,7 @@ from mnist_core.drawing import FAINTEST, Ink, Picture, crop
 from mnist_core.errors import DrawingError
 from mnist_core.messages import say
 from mnist_core.pictures import LARGEST_FILE, read_picture
+from mnist_core.server_settings import server_settings
 from mnist_ui.colours import drawn_with, pen_of
 from mnist_ui.drawing import SIDE, Drawer, Drawing
 from mnist_ui.language import _
@@ -55,8 +56,13 @@ def show(visitor: Drawer) -> None:
                 key=key,
                 on_change=take,
                 args=(visitor, key),
-                max_upload_size=LARGEST_FILE // 1_000_000,
+                max_upload_size=max(1, most_bytes() // 1_000_000),
             )
+
+
+def most_bytes() -> int:
+    """How large a picture file may be."""
+    return min(server_settings().upload_bytes, LARGEST_FILE)
 
 
 def take(visitor: Drawer, key: str) -> None:
@@ -67,6 +73,14 @@ def take(visitor: Drawer, key: str) -> None:
     picture = widget_value(key)
     visitor.photo_problem = ""
     if picture is None:  # taken away again
+        return
+    if picture.size > most_bytes():
+        most = most_bytes() / 1_000_000
+        visitor.photo_problem = say(
+            "{picture} has more than {most} MB. Make it smaller, or crop it.",
+            picture=say("The picture"),
+            most=f"{most:g}",
+        )
         return
     try:
         ink = read_picture(picture.getvalue())

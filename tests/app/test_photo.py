@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_core import load_mnist
 from mnist_core.drawing import prepare
+from mnist_core.server_settings import server_settings
 from mnist_ui.visitor import Visitor
 
 
@@ -120,6 +121,16 @@ def test_a_picture_that_cannot_be_read_leaves_the_drawing_and_says_what_to_do(pa
     assert not errors(page)
     upload(page, photograph())
     assert "It's a 7" in words(page)
+
+
+def test_a_picture_may_have_as_many_bytes_as_the_server_allows(page, monkeypatch) -> None:
+    monkeypatch.setenv("DIGIT_PLAYGROUND_UPLOAD_BYTES", str(len(photograph()) - 1))
+    server_settings.cache_clear()
+    upload(page, photograph())
+    assert "The picture has more than 0." in errors(page)[0]
+    assert not visitor_of(page).drawing.ink.any()
+    monkeypatch.undo()
+    server_settings.cache_clear()
 
 
 def test_what_is_written_fills_the_canvas_as_a_digit_of_mnist_fills_its_image() -> None:

@@ -17,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from mnist_core import load_mnist, prepare
+from mnist_core import decoding, load_mnist, prepare
+from mnist_core.decoding import FORMATS, LONGEST_SIDE, MOST_PIXELS
 from mnist_core.errors import DrawingError
-from mnist_core.pictures import FORMATS, LARGEST_FILE, LONGEST_SIDE, MOST_PIXELS, read_picture
+from mnist_core.messages import say
+from mnist_core.pictures import LARGEST_FILE, read_picture
 
 COUNT = 20  # MNIST test images for each way of saving
 LOSSY, EXACT = 0.02, 0.006  # mean difference per pixel of the prepared image, 0..1; strokes are about 0.1 on average
@@ -200,6 +202,98 @@ def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
     with pytest.raises(DrawingError, match="pixels"):
         read_picture(png_header(side, side))
     assert side**2 > MOST_PIXELS
+
+
+def white(mode: str, size: tuple[int, int], file_format: str, **options: Any) -> bytes:
+    return saved(Image.new(mode, size, "white" if mode == "RGB" else 1), file_format, **options)
+
+
+def jpeg_scans(count: int) -> bytes:
+    """A small JPEG whose last scan comes so many times more."""
+    content = white("RGB", (64, 64), "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    return content[:-2] + count * scan + b"\xff\xd9"
+
+
+def one_channel_first(side: int) -> bytes:
+    """A JPEG that says that its first scan is not of all channels: the decoder would keep the whole for the next."""
+    content = white("RGB", (side, side), "JPEG")
+    start = content.index(b"\xff\xda")
+    return content[:start] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" + content[start + 14 :]
+
+
+def large_tiles(side: int) -> bytes:
+    """A TIFF of 16 x 16 pixels in tiles of this side."""
+    packed = zlib.compress(bytes(1000))
+    numbers = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 284: 1, 322: side, 323: side, 325: len(packed)}
+    tags = sorted({**numbers, 324: 8 + 2 + 12 * 11 + 4}.items())
+    listed = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + listed + bytes(4) + packed
+
+
+def noted_png(notes: int) -> bytes:
+    """A PNG with so many notes, each of a megabyte, packed."""
+    content = saved(Image.new("L", (28, 28)))
+    text = b"zTXt" + b"%d\0\0" + zlib.compress(bytes(1_000_000))
+    packed = b"".join(
+        struct.pack(">I", len(text % at) - 4) + text % at + struct.pack(">I", zlib.crc32(text % at))
+        for at in range(notes)
+    )
+    return content[:33] + packed + content[33:]
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "colours": lambda: white("RGB", (5000, 5000), "PNG"),
+    "16 bit": lambda: white("I;16", (4900, 4900), "PNG"),
+    "webp": lambda: white("RGB", (2000, 2000), "WEBP"),
+    "floating point": lambda: white("F", (2000, 2000), "TIFF", compression="tiff_deflate"),
+    "progressive": lambda: white("RGB", (4000, 4000), "JPEG", progressive=True),
+    "scans": lambda: jpeg_scans(10_000),
+    "scans in two": lambda: one_channel_first(3000),
+    "tiles": lambda: large_tiles(30_000),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_file_that_takes_much_to_decode_is_refused_before_it_is_decoded(bomb: str, monkeypatch: Any) -> None:
+    content = BOMBS[bomb]()
+    assert len(content) < 700_000
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(DrawingError, match="takes too much to decode"):
+        read_picture(content)
+
+
+def test_notes_that_unpack_to_many_megabytes_are_refused() -> None:
+    assert len(noted_png(40)) < 60_000
+    with pytest.raises(DrawingError, match="damaged"):
+        read_picture(noted_png(40))
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "file_format", "options"),
+    [
+        ("RGB", (2480, 3508), "PNG", {}),  # A4 at 300 dots an inch
+        ("L", (2480, 3508), "TIFF", {"compression": "tiff_deflate"}),
+        ("RGB", (5000, 5000), "JPEG", {}),
+        ("RGB", (2000, 2000), "JPEG", {"progressive": True}),
+        ("P", (5000, 5000), "GIF", {}),
+        ("RGB", (1440, 1440), "WEBP", {}),
+    ],
+)
+def test_scans_and_photographs_of_ordinary_size_are_decoded(mode, size, file_format, options) -> None:
+    assert max(read_picture(white(mode, size, file_format, **options)).shape) == LONGEST_SIDE
+
+
+def test_a_picture_converted_in_bands_is_the_one_converted_whole(inks: list[np.ndarray], monkeypatch: Any) -> None:
+    random = np.random.default_rng(0)
+    see_through = np.dstack([random.integers(0, 255, (1500, 1400, 3), np.uint8), enlarged(inks[0], 1500)[:, :1400]])
+    deep = Image.fromarray(random.integers(0, 3000, (2100, 150)).astype(np.uint16))
+    for picture in (Image.fromarray(see_through), Image.fromarray(see_through).convert("P"), deep):
+        content = saved(picture)
+        monkeypatch.setattr(decoding, "BAND", 2**40)
+        whole = np.asarray(decoding.decode(content, say("The picture")))
+        monkeypatch.setattr(decoding, "BAND", 9000)
+        np.testing.assert_array_equal(np.asarray(decoding.decode(content, say("The picture"))), whole)
 
 
 def test_no_warning_of_pillow_leaks_and_no_filter_is_changed() -> None:
