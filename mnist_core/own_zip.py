@@ -104,7 +104,8 @@ def entries_by_name(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         name = entry.filename.replace("\\", "/")
-        if entry.is_dir() or name.startswith("__MACOSX/"):  # where Macs put what they know of a file
+        # In __MACOSX Macs put what they know of a file. An entry may have no name at all, which is_dir cannot bear.
+        if not name or entry.is_dir() or name.startswith("__MACOSX/"):
             continue
         if name in entries:
             raise DrawingError(

@@ -210,6 +210,12 @@ def test_two_files_of_one_name_are_refused() -> None:
     refused(content.getvalue(), "two files of the name a.png")
 
 
+def test_an_entry_without_a_name_is_passed_over() -> None:
+    content = zipped({**listing("a.png,1"), "a.png": ONE.png, "nul": b"nameless"}).replace(b"nul", b"\0ul")
+    assert "" in zipfile.ZipFile(io.BytesIO(content)).namelist()  # a name ends at a zero
+    assert unzip_digits(content, MOST) == [ONE]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x05\x06" + bytes(18), packed(stroke()), b"\x1f\x8b" + bytes(99)])
 def test_what_is_no_zip_is_refused(content: bytes) -> None:
     refused(content)
