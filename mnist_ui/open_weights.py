@@ -10,24 +10,28 @@ from mnist_core.opened import OpenedNetwork, open_network
 from mnist_core.server_settings import server_settings
 from mnist_core.weights import FORMATS, LARGEST_FILE
 from mnist_ui.language import _
-from mnist_ui.visitor import TICK_SECONDS, Visitor, set_widget_value, widget_value
+from mnist_ui.session import widget_value
+from mnist_ui.test_images import test_digits_for
+from mnist_ui.visitor import TICK_SECONDS, Visitor
 
-OPEN = "weights_open"  # key of the popover, whose value says whether it is open
 PROBLEM, OPENED, CHANGED = "weights_problem", "weights_opened", "weights_changed"  # notes: why not, how many, just now
 FAST_SECONDS = 0.25  # a reading that takes no longer is waited for
 
 
 def show(visitor: Visitor) -> None:
     """The button that opens the choice of a file; what was wrong with the last one is said there."""
-    with st.popover(_("Open weights"), icon=":material/upload_file:", key=OPEN, on_change="rerun") as popover:
+    # A file that was read makes room for the next by new keys: the popover is then another one, which is closed.
+    number = visitor.notes.get(OPENED, 0)
+    with st.popover(
+        _("Open weights"), icon=":material/upload_file:", key=f"weights_open_{number}", on_change="rerun"
+    ) as popover:
         if not popover.open:
             return
         problem = visitor.notes.get(PROBLEM)
         if problem is not None:
             st.error(_("This file was not opened."), icon=":material/error:")
             st.text(_(problem))  # it may quote the file, so it is no markdown
-        # A file that was read makes room for the next by a new key.
-        key = f"weights_file_{visitor.notes.get(OPENED, 0)}"
+        key = f"weights_file_{number}"
         st.file_uploader(
             _("Weights of one of the models here: {formats}", formats=", ".join(FORMATS)),
             list(FORMATS),
@@ -48,8 +52,6 @@ def take(visitor: Visitor, key: str) -> None:
 
     What cannot be used leaves everything as it is, and says why.
     """
-    from mnist_ui.canvas import test_digits_for  # the canvas can be imported only where Streamlit is running
-
     file = widget_value(key)
     visitor.notes[PROBLEM] = None
     if file is None:  # taken away again
@@ -61,13 +63,6 @@ def take(visitor: Visitor, key: str) -> None:
         return
     visitor.open(network)
     visitor.notes[OPENED] = visitor.notes.get(OPENED, 0) + 1
-    visitor.notes[CHANGED] = True
-    set_widget_value(OPEN, False)
-
-
-def close(visitor: Visitor) -> None:
-    """Let the file go: the run's network is the visitor's own again, if there is one."""
-    visitor.close_opened()
     visitor.notes[CHANGED] = True
 
 
@@ -84,6 +79,8 @@ def show_opened(visitor: Visitor) -> None:
 
 def show_network(visitor: Visitor, network: OpenedNetwork, is_ticking: bool) -> None:
     """The file's name, what is in it, how far the test set has been read or with what result, and Close."""
+    if visitor.opened is not network:
+        st.rerun()  # it has been closed
     network.reading.go_on()
     answers = network.reading.answers
     if is_ticking and answers is not None:
@@ -96,7 +93,7 @@ def show_network(visitor: Visitor, network: OpenedNetwork, is_ticking: bool) -> 
             count=count_parameters(network.model),
         )
         st.markdown(words if answers is None else f"{words} {score(network)}", width="content")
-        st.button(_("Close file"), icon=":material/close:", key="weights_close", on_click=close, args=(visitor,))
+        st.button(_("Close file"), icon=":material/close:", key="weights_close", on_click=visitor.close_opened)
     if answers is None:
         read, count = network.reading.images_read, network.reading.images
         words = _("Reading the test set: {read:,} of {count:,} images.", read=read, count=count)

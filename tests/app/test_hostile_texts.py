@@ -76,7 +76,7 @@ def test_what_a_link_asks_for(open_page, text) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_name_of_a_file_of_weights(page, text) -> None:
-    page.session_state["weights_open"] = True
+    page.session_state["weights_open_0"] = True
     page.run()
     (uploader,) = page.main.file_uploader
     content = weights_bytes(build_model("mlp", hidden_sizes=[3]), ".pth")

@@ -23,10 +23,10 @@ BLOTTED = "·img·src·x·onerror·alert·1····x··http··…"
 def few_test_digits(page_once_shown: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading of the whole test set takes too long for so many tests."""
     from mnist_core.colour import digits_for
-    from mnist_ui import canvas
+    from mnist_ui import open_weights
 
     few = load_mnist("test").first(300)
-    monkeypatch.setattr(canvas, "test_digits_for", lambda model: digits_for(model, few))
+    monkeypatch.setattr(open_weights, "test_digits_for", lambda model: digits_for(model, few))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def visitor_of(page: AppTest) -> Visitor:
 
 
 def upload(page: AppTest, content: bytes, name: str = "mine.pth") -> AppTest:
-    page.session_state["weights_open"] = True
+    page.session_state[f"weights_open_{visitor_of(page).notes.get('weights_opened', 0)}"] = True
     page.run()
     uploader = next(one for one in page.main.file_uploader if str(one.key).startswith("weights_file"))
     uploader.upload(name, content, "application/octet-stream").run()

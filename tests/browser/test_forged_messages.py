@@ -112,7 +112,8 @@ def test_a_huge_message_ends_its_connection_and_nobody_elses(forger: Forger, att
     other = Forger(attacked)
     with pytest.raises(ConnectionClosed) as closed:
         other.tell_canvas(f'{{"drawing": "{"x" * size}"}}')
-    assert closed.value.rcvd.code == MESSAGE_TOO_BIG
+    if closed.value.rcvd is not None:  # else the server hung up while the message was still being sent
+        assert closed.value.rcvd.code == MESSAGE_TOO_BIG
     forger.draw(ONE)
     assert "It's a 1" in forger.verdict
     assert memory(attacked) - before < MOST_GROWTH

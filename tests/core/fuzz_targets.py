@@ -22,11 +22,12 @@ from torch import nn
 from mnist_core import MODELS, RECIPES, TrainConfig, build_model, load_mnist, load_model, prepare
 from mnist_core.decoding import FORMATS
 from mnist_core.errors import ConfigError, DigitPlaygroundError, DrawingError, WeightsError
-from mnist_core.links import Query, read_query, write_query
+from mnist_core.links import read_query, write_query
 from mnist_core.opened import LONGEST_NAME, shown_name
 from mnist_core.own_digits import label_drawing, unpack
 from mnist_core.own_zip import unzip_digits, zip_digits
 from mnist_core.pictures import read_picture
+from mnist_core.queries import Query
 from mnist_core.weights import FORMATS as WEIGHT_FORMATS
 from mnist_core.weights import state_bytes, weights_bytes
 
