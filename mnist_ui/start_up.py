@@ -5,7 +5,6 @@ What is imported at the top of this module must not import PyTorch.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import sys
 import threading
@@ -17,6 +16,7 @@ import streamlit as st
 from mnist_core.queries import Query, choice, switch
 from mnist_ui import canvas, header
 from mnist_ui.drawing import Drawer
+from mnist_ui.given_back import keep_what_is_there
 from mnist_ui.language import LANGUAGE, current_language, languages
 from mnist_ui.session import DRAWER_KEY, set_widget_value, widget_value, write_settings
 
@@ -75,15 +75,6 @@ def no_collection_of_garbage() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def keep_what_is_there() -> None:
-    """Keep all that there is now out of the collection of garbage.
-
-    Streamlit collects after every script run, 0.2 s in which nothing is sent; what has been imported is no garbage.
-    """
-    gc.freeze()
-    atexit.register(gc.unfreeze)  # else triton, which comes with torch for CUDA, complains at the server's end
 
 
 @st.cache_resource(show_spinner=False)

@@ -14,7 +14,7 @@ from mnist_core.colour import digits_for
 from mnist_core.config import OPTIMIZERS
 from mnist_core.lessons.stepping import Stepper, trainable_copy
 from mnist_core.models import count_model_parameters, count_parameters
-from mnist_ui.start_up import keep_what_is_there
+from mnist_ui.given_back import keep_what_is_there
 from mnist_ui.visitor import SHIPPED, Visitor
 
 NAME = "step"
