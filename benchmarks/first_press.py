@@ -16,8 +16,8 @@ from time import perf_counter, sleep
 import torch
 
 from mnist_core import RECIPES, EpochDone, TrainingRun
+from mnist_core.places import warm_up
 from mnist_core.processor import cpu_cores, cpu_name
-from mnist_core.runs import warm_up
 
 GOAL = 0.99
 

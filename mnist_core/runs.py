@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.spawn
-import signal
 import threading
-from collections.abc import Callable, Hashable, Iterable
-from contextlib import suppress
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from torch import nn
 
 from mnist_core.config import TrainConfig
+from mnist_core.errors import TrainingError
 from mnist_core.messages import Message, say
+from mnist_core.places import Place, choose_place
 from mnist_core.snapshots import LARGEST_SNAPSHOTS, Series, Snapshot, model_at
 from mnist_core.training import BatchDone, EpochDone
-from mnist_core.worker import Ended, Told, work
+from mnist_core.worker import Begun, Ended, EntryFunction, Told, work
 
 WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
 DONE, STOPPED, FAILED = "done", "stopped", "failed"
-STOP_WITHIN = 0.7  # seconds that a child may take to stop by itself
+STOP_WITHIN = 0.7  # seconds that a run may take to stop by itself
 MOST_BATCHES = 10_000  # events of batches that are kept of a run; of longer ones every second, fourth ...
-
-PROCESS_NAME = "digit training"
-METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-_processes: Any = multiprocessing.get_context(METHOD)
-_prepare = multiprocessing.spawn.get_preparation_data
-
-
-def leave_main_alone(name: str) -> dict[str, Any]:
-    """What multiprocessing tells a new process, without the caller's script for processes of ours.
-
-    multiprocessing runs the parent's `__main__` again in the child, for functions that are defined there. Ours come
-    from this package, while `__main__` may be a page or a script without a guard.
-    """
-    told = _prepare(name)
-    return {key: value for key, value in told.items() if name != PROCESS_NAME or not key.startswith("init_main")}
-
-
-multiprocessing.spawn.get_preparation_data = leave_main_alone
-
-
-def warm_up() -> None:
-    """Start the process that runs are forked from, torch and MNIST loaded in it; returns at once."""
-    if METHOD == "forkserver":
-        _processes.set_forkserver_preload(["mnist_core.preload"])
-        forkserver.ensure_running()
 
 
 class ChildRun:
-    """Something that goes on in a child process; all that is known of it here is plain data.
+    """Something that goes on in a process of its own; all that is known of it here is plain data.
 
     Attributes:
         history: every event so far; only ever appended to.
@@ -62,38 +32,43 @@ class ChildRun:
         stopped_because: why it was stopped, when it was not its visitor who did; or None.
     """
 
-    def __init__(self, work: Callable[..., None], *arguments: object) -> None:
+    def __init__(self, entry: EntryFunction, *arguments: object) -> None:
         self.history: list[Any] = []
         self.state = WAITING
         self.error: Message | None = None
         self.stopped_because: Message | None = None
-        self._work, self._arguments = work, arguments
+        self._entry, self._arguments = entry, arguments
         self._lock = threading.Lock()
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
+        self._place: Place | None = None
         self._listener: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the child process; a run is started once."""
+        """Start it where runs go on, without waiting; a run is started once.
+
+        In a process of this machine it runs at once. Sent to a cluster, it waits until a worker has room for it.
+        """
         with self._lock:
-            if self.state != WAITING:
+            if self.state != WAITING or self._place is not None:
                 raise RuntimeError(f"this run is {self.state}; it can be started only once")
-            warm_up()
-            self._pipe, theirs = _processes.Pipe()
-            self._process = _processes.Process(
-                target=self._work, args=(*self._arguments, theirs), name=PROCESS_NAME, daemon=True
-            )
+            self._place = choose_place()
             try:
-                self._process.start()
-            except (OSError, EOFError) as error:  # EOFError: the process that was to fork has died of it
-                self.state = FAILED
-                self.error = say("No training process could be started ({error}). Try again later.", error=str(error))
+                if self._place.start(self._entry, self._arguments):
+                    self.state = RUNNING
+            except TrainingError as error:
+                self.state, self.error = FAILED, error.message
                 return
-            finally:
-                theirs.close()  # so that the child's end is the only one, and its death is heard
-            self.state = RUNNING
             self._listener = threading.Thread(target=self._listen, name="training listener", daemon=True)
             self._listener.start()
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it has been started; if its state is waiting all the same, it waits for a worker of the cluster."""
+        return self._place is not None
+
+    @property
+    def ahead(self) -> int:
+        """How many runs of this server were sent to the cluster before it and wait there too."""
+        return 0 if self._place is None else self._place.ahead
 
     def pause(self) -> None:
         """Let the child rest after the batch that it is at; nothing happens unless it runs."""
@@ -105,7 +80,7 @@ class ChildRun:
 
     def _change(self, before: str, after: str, order: str) -> None:
         with self._lock:
-            if self.state == before and self._send(order):
+            if self.state == before and self._place is not None and self._place.send(order):
                 self.state = after
 
     def stop(self, reason: Message | None = None) -> None:
@@ -115,21 +90,24 @@ class ChildRun:
             reason: why, for its visitor to read, when it was not they who stopped it.
         """
         with self._lock:
-            if not self.is_over:
-                self.stopped_because = reason
-            if self.state == WAITING:
-                self.state = STOPPED
-            if self.is_over or self._process is None or self._listener is None:
+            if self.is_over:
                 return
-            self._send("stop")
-        self._listener.join(STOP_WITHIN)
-        if self._listener.is_alive():
+            self.stopped_because = reason
+            has_begun = self.state != WAITING
+            if not has_begun:
+                self.state = STOPPED
+            place, listener = self._place, self._listener
+            if place is None or listener is None:
+                return
+            place.send("stop")
+        if has_begun:
+            listener.join(STOP_WITHIN)
+        if listener.is_alive():
             with self._lock:
                 if not self.is_over:
                     self.state = STOPPED
-            with suppress(ValueError):  # it has just ended by itself, and the listener has closed it
-                self._process.kill()
-            self._listener.join()
+            place.kill()
+            listener.join()
 
     def fail(self, error: Message) -> None:
         """Take note that nothing can come of this run."""
@@ -137,43 +115,37 @@ class ChildRun:
             if not self.is_over:
                 self.state, self.error = FAILED, error
 
-    def _send(self, order: str) -> bool:
-        assert self._pipe is not None
-        with suppress(OSError):  # the child has just died; the listener will tell
-            self._pipe.send(order)
-            return True
-        return False
-
     def _listen(self) -> None:
-        """Take in what the child tells until it has ended, one way or another."""
-        assert self._pipe is not None
-        assert self._process is not None
-        ended: Ended | None = None
-        try:
-            while ended is None:
-                message = self._pipe.recv()
-                if isinstance(message, Told):
-                    self._take_in(message.events)
-                elif isinstance(message, Snapshot):
-                    self._keep(message)
-                else:
-                    ended = message
-        except (EOFError, OSError):
-            pass
-        except Exception as error:
-            puzzle = say(
-                "What the training process told could not be understood ({error}). Train again.", error=str(error)
-            )
-            ended = Ended(FAILED, puzzle)
-            self._process.kill()
-        self._process.join()
+        """Take in what is told until the run has ended, one way or another."""
+        assert self._place is not None
+        message, puzzle = None, None
+        while not isinstance(message, Ended):
+            try:
+                message = self._place.receive()
+                self._take_note(message)
+            except Exception as error:
+                told = say(
+                    "What the training process told could not be understood ({error}). Train again.", error=str(error)
+                )
+                puzzle = puzzle or Ended(FAILED, told)
+                self._place.kill()
+        ended = puzzle or message
         with self._lock:
             if not self.is_over:
-                if ended is None:
-                    ended = Ended(FAILED, death_reason(self._process.exitcode))
                 self.state, self.error = ended.state, ended.error
-            self._pipe.close()
-            self._process.close()
+
+    def _take_note(self, message: object) -> None:
+        if isinstance(message, Told):
+            self._take_in(message.events)
+        elif isinstance(message, Snapshot):
+            self._keep(message)
+        elif isinstance(message, Begun):
+            self._begin()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self.state == WAITING:
+                self.state = RUNNING
 
     def _take_in(self, events: Iterable[Any]) -> None:
         """Append what has happened."""
@@ -184,9 +156,9 @@ class ChildRun:
 
     @property
     def process_id(self) -> int | None:
-        """The operating system's number for the child process; None before it has started and after it has ended."""
+        """The operating system's number for a child on this machine; None before it has started and after its end."""
         with self._lock:
-            return None if self._process is None or self.is_over else self._process.pid
+            return None if self._place is None or self.is_over else self._place.process_id
 
     @property
     def is_over(self) -> bool:
@@ -210,7 +182,7 @@ class ChildRun:
 
 
 class TrainingRun(ChildRun):
-    """A training in a child process; all that is known of it here is plain data and frozen copies.
+    """A training in a process of its own; all that is known of it here is plain data and frozen copies.
 
     Attributes:
         config: what is trained and how.
@@ -336,23 +308,3 @@ class TrainingRun(ChildRun):
         tests_left = self.config.epochs - len(self.epochs)
         test_seconds = self.epochs[-1].test_seconds if self.epochs else 0.0
         return steps_left * last.seconds / last.batch + tests_left * test_seconds
-
-
-def death_reason(exit_code: int | None) -> Message:
-    """Why a child died that did not say so itself, in plain words."""
-    if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
-        if name == "SIGKILL":
-            return say(
-                "The training process was ended from outside ({signal}), perhaps because the machine ran out of "
-                "memory. What it had learnt is kept; train again.",
-                signal=name,
-            )
-        return say(
-            "The training process was ended from outside ({signal}). What it had learnt is kept; train again.",
-            signal=name,
-        )
-    return say(
-        "The training process ended without a word (exit code {code}). What it had learnt is kept; train again.",
-        code=exit_code,
-    )

@@ -34,6 +34,16 @@ WEIGHTS_EVERY = 0.25  # seconds; more for networks so large that sending them wo
 NICENESS = 10  # the page's answers go before training
 
 
+EntryFunction = Callable[..., None]  # the function that a run consists of, such as `work`; its last argument is a pipe
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The first message of a run that had to wait for a machine: it has one now, at this address."""
+
+    worker: str
+
+
 @dataclass(frozen=True)
 class Told:
     """What has happened since the last message."""

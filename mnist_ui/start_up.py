@@ -84,7 +84,7 @@ def get_ready_to_train() -> None:
 
 
 def _get_ready_to_train() -> None:
-    from mnist_core.runs import warm_up
+    from mnist_core.places import warm_up
     from mnist_ui import look_closer, run_charts  # noqa: F401  (altair takes 0.2 s)
 
     look_closer.import_lessons()

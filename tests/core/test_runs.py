@@ -20,7 +20,8 @@ from torch import nn
 
 from mnist_core import BatchDone, Digits, EpochDone, TrainConfig, TrainingRun, evaluate, make_loader, train
 from mnist_core.devices import available_devices
-from mnist_core.runs import METHOD, MOST_BATCHES, death_reason
+from mnist_core.local_process import METHOD, death_reason
+from mnist_core.runs import MOST_BATCHES
 from mnist_core.snapshots import LARGEST_SNAPSHOTS, MOST_SNAPSHOTS, Snapshot
 from mnist_core.training import build_seeded_model
 from mnist_core.worker import training_threads
@@ -91,7 +92,6 @@ def timeless(events: list) -> list[dict]:
 
 
 def child_of(run: TrainingRun) -> int:
-    assert run._process is not None
     assert run.process_id is not None
     return run.process_id
 
@@ -336,6 +336,20 @@ def test_images_of_another_shape_fail_the_run_in_plain_words(start) -> None:
     run = start(dataclasses.replace(SHORT, model_options={"input_size": 32}))
     wait_until(lambda: run.is_over, "the run fails")
     assert (run.state, "takes images of 1 x 32 x 32" in run.error) == ("failed", True)
+
+
+def test_what_cannot_be_understood_fails_the_run_and_ends_its_process() -> None:
+    class Puzzled(TrainingRun):
+        def _take_in(self, events: object) -> None:
+            raise ValueError("an odd event")
+
+    run = Puzzled(ENDLESS)
+    run.start()
+    pid = child_of(run)
+    wait_until(lambda: run.is_over, "the run fails")
+    assert run.state == "failed"
+    assert run.error == "What the training process told could not be understood (an odd event). Train again."
+    assert not is_alive(pid)
 
 
 # --- snapshots
