@@ -22,6 +22,7 @@ from mnist_core.devices import available_devices, find_device, find_precision
 from mnist_core.errors import DigitPlaygroundError, DrawingError, TrainingError
 from mnist_core.models import MODELS, count_parameters, model_options, takes_colours
 from mnist_core.own_commands import add_export, add_own_argument, load_own
+from mnist_core.parallel import Alone, joined
 from mnist_core.pictures import read_picture
 from mnist_core.segmentation import Reading, read_number
 from mnist_core.training import EpochDone, Evaluation, build_seeded_model, check_fit, evaluate, train
@@ -146,21 +147,48 @@ def as_type_of(default: object, text: str) -> Any:
 
 
 def run_train(command: argparse.Namespace) -> int:
-    """Train a network and save its weights; Ctrl+C stops early and saves what has been learnt."""
+    """Train a network and save its weights; Ctrl+C stops early and saves what has been learnt.
+
+    Under torchrun several processes do so together.
+    """
     config = chosen_config(command)
-    out = checked_output(command.out)
-    digits, test = (load_digits(command.data, split, command.data_folder) for split in ("train", "test"))
-    digits, data = digits.first(config.train_images), command.data
+    with joined(config.device) as team:
+        if team.rank:
+            return help_train(command, config, team)
+        return train_and_save(command, config, team)
+
+
+def help_train(command: argparse.Namespace, config: TrainConfig, team: Alone) -> int:
+    """Be one of the processes that train together with the first one, which tells and saves."""
+    digits, test, config = load_material(command, config, team)
+    for _ in team.follow(train(build_seeded_model(config), digits, config, test=test, team=team)):
+        pass
+    return 0
+
+
+def load_material(command: argparse.Namespace, config: TrainConfig, team: Alone) -> tuple[Digits, Digits, TrainConfig]:
+    """The images to learn from, those to test with, and the configuration for them."""
+    with team.in_turn():  # so that one downloads
+        digits, test = (load_digits(command.data, split, command.data_folder) for split in ("train", "test"))
+    digits = digits.first(config.train_images)
     if command.own:
-        digits, data = digits.joined(load_own(command.own, colour=False)), f"{data} and own drawings"
+        digits = digits.joined(load_own(command.own, colour=False))
         config = replace(config, train_images=None)  # or the own ones, which come last, would be cut off
+    return digits, test, config
+
+
+def train_and_save(command: argparse.Namespace, config: TrainConfig, team: Alone) -> int:
+    """Train, tell how it goes, and save the weights, whatever ends the training."""
+    out = checked_output(command.out)
+    digits, test, config = load_material(command, config, team)
+    data = f"{command.data} and own drawings" if command.own else command.data
     model = build_seeded_model(config)
-    print_start(data, digits, test, model, config)
+    print_start(data, digits, test, model, config, team)
 
     started = perf_counter()
     step, last_epoch, weights = 0, None, {}
     try:
-        for event in shown(train(model, digits, config, test=test), config.epochs):
+        for event in shown(team.follow(train(model, digits, config, test=test, team=team)), config.epochs):
             step = event.step
             if isinstance(event, EpochDone):
                 last_epoch, weights = event, copy.deepcopy(model.state_dict())
@@ -185,12 +213,13 @@ def run_train(command: argparse.Namespace) -> int:
     return 0
 
 
-def print_start(data: str, digits: Digits, test: Digits, model: nn.Module, config: TrainConfig) -> None:
+def print_start(data: str, digits: Digits, test: Digits, model: nn.Module, config: TrainConfig, team: Alone) -> None:
     """What is about to be trained, on what, and where."""
     device = find_device(config.device)
     print(f"Model: {config.model}, {count_parameters(model):,} parameters")
     precision = find_precision(config.precision, device)
-    print(f"Device: {device.type} ({available_devices()[device.type]}), precision {precision}")
+    together = f", {team.size} processes" if team.size > 1 else ""
+    print(f"Device: {device.type} ({available_devices()[device.type]}), precision {precision}{together}")
     colours = " in random colours" if config.colour else ""
     print(f"Data: {data}{colours}, {len(digits):,} training images and {len(test):,} test images")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
@@ -20,6 +20,7 @@ from mnist_core.errors import ConfigError, DataError, TrainingError
 from mnist_core.messages import say
 from mnist_core.models import build_model
 from mnist_core.nondigits import make_non_digits
+from mnist_core.parallel import ALONE, Alone
 from mnist_core.styles import make_digits
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -195,7 +196,7 @@ def build_seeded_model(config: TrainConfig) -> nn.Module:
 
 
 def train(
-    model: nn.Module, digits: Digits, config: TrainConfig, *, test: Digits | None = None
+    model: nn.Module, digits: Digits, config: TrainConfig, *, test: Digits | None = None, team: Alone = ALONE
 ) -> Iterator[BatchDone | EpochDone]:
     """Train `model` on `digits` as `config` says and tell what happens; to stop, stop asking.
 
@@ -205,6 +206,7 @@ def train(
         model: is trained in place, on the configuration's device.
         digits: (N, C, H, W) as the model takes them; grey 1 x 28 x 28 for a configuration with `colour`, as `test` too.
         test: evaluated after each epoch; None leaves the test values of EpochDone empty.
+        team: the processes that train this network together, each with this function; see parallel.py.
 
     Raises:
         TrainingError: the device is not there or out of memory; the loss is no longer finite.
@@ -224,7 +226,7 @@ def train(
         test = coloured(test) if config.colour else test
     device = find_device(config.device)
     try:
-        yield from _train(model.to(device), digits, config, test, device)
+        yield from _train(model.to(device), digits, config, test, device, team)
     except RuntimeError as error:
         # torch.OutOfMemoryError on CUDA; on the CPU and on MPS only the words tell.
         if not any(words in str(error).lower() for words in ("out of memory", "can't allocate memory")):
@@ -241,29 +243,32 @@ def train(
 
 
 def _train(
-    model: nn.Module, digits: Digits, config: TrainConfig, test: Digits | None, device: torch.device
+    model: nn.Module, digits: Digits, config: TrainConfig, test: Digits | None, device: torch.device, team: Alone
 ) -> Iterator[BatchDone | EpochDone]:
-    torch.manual_seed(config.seed)
-    digits = digits.transformed(random_changes(config) or digits.transform)
-    loader = make_loader(digits, config.batch_size, shuffle=True, seed=config.seed)
+    own_seed = team.seed(config.seed)
+    torch.manual_seed(own_seed)
+    digits = digits.transformed(random_changes(replace(config, seed=own_seed)) or digits.transform)
+    loader = team.share(make_loader(digits, config.batch_size, shuffle=True, seed=config.seed))
     # Seeded, for an unseeded loader would draw from the generator that dropout draws from.
-    test_loader = None if test is None else make_loader(test, 1000, seed=config.seed)
+    test_loader = None if test is None else make_loader(team.part(test), 1000, seed=config.seed)
     loss_fn = LOSSES[config.loss](config)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config)
     schedule = SCHEDULES[config.schedule](optimizer, config, len(loader))
     bfloat16 = find_precision(config.precision, device) == "bfloat16"
-    network = ForwardInBfloat16(model) if bfloat16 else model
+    network = team.connect(ForwardInBfloat16(model) if bfloat16 else model)
 
     best_accuracy, best_epoch = -1.0, 0
     for epoch in range(1, config.epochs + 1):
-        for batch_done in train_epoch(network, loader, loss_fn, optimizer, device, epoch=epoch):
+        for done in train_epoch(network, loader, loss_fn, optimizer, device, epoch=epoch):
+            batch_done = team.merge(done)
             check_finite(batch_done.loss, batch_done)
             schedule.step()
             yield batch_done
 
         check_finite(sum(weights.detach().sum().item() for weights in model.parameters()), batch_done)
+        team.align(model)
         started = perf_counter()
-        tested = None if test_loader is None else evaluate(model, test_loader, device, loss_fn)
+        tested = None if test_loader is None else team.merge_tests(evaluate(model, test_loader, device, loss_fn))
         if tested and tested.accuracy > best_accuracy:
             best_accuracy, best_epoch = tested.accuracy, epoch
         epoch_done = EpochDone(
