@@ -15,10 +15,13 @@ from mnist_core.summaries import RunSummary, clean_name, summarize
 MOST_RUNS = 10
 LARGEST_WEIGHTS = 6 * 2**20  # bytes of the snapshots of all runs but the present one
 RECIPE_NAMES = {"fast": say("Fast"), "course": say("Course"), "best": say("Best")}
+LEARN_MY_HAND = say("Learn my hand")
 
 
-def usual_name(config: TrainConfig, number: int) -> Message:
+def usual_name(config: TrainConfig, number: int, is_fine_tuned: bool = False) -> Message:
     """What a run is called before anybody names it: "Fast, run 3" by its recipe, or "FastCNN, run 4" by its model."""
+    if is_fine_tuned:
+        return say("{what}, run {number}", what=LEARN_MY_HAND, number=number)
     recipe = next((name for name, recipe in RECIPES.items() if recipe == config), "")
     return say("{what}, run {number}", what=RECIPE_NAMES.get(recipe, MODELS[config.model].__name__), number=number)
 
@@ -92,7 +95,8 @@ class RecentRuns:
         self._started += 1
         taken = {one.colour for one in self._runs}
         colour = next(colour for colour in range(MOST_RUNS) if colour not in taken)
-        added = RecentRun(self._started, colour, usual_name(run.config, self._started), run)
+        name = usual_name(run.config, self._started, is_fine_tuned=run.beginning is not None)
+        added = RecentRun(self._started, colour, name, run)
         self._runs.append(added)
         self._bound_weights()
         return added
@@ -111,7 +115,8 @@ class RecentRuns:
         """Give a run another name; its usual one when nothing of the name is left."""
         one = self.find(number)
         if one is not None:
-            one.name = clean_name(name) or usual_name(one.summary.config, number)
+            is_fine_tuned = one.summary.began_from is not None
+            one.name = clean_name(name) or usual_name(one.summary.config, number, is_fine_tuned)
 
     def remove(self, number: int) -> RecentRun | None:
         """Forget a run with all that was kept of it; the one that was forgotten, if there was one.

@@ -10,11 +10,12 @@ from torch import nn
 
 from mnist_core.config import TrainConfig
 from mnist_core.errors import TrainingError
+from mnist_core.fine_tuning import Beginning
 from mnist_core.messages import Message, say
 from mnist_core.places import Place, choose_place
 from mnist_core.snapshots import LARGEST_SNAPSHOTS, Series, Snapshot, model_at
 from mnist_core.training import BatchDone, EpochDone
-from mnist_core.worker import Begun, Ended, EntryFunction, Told, work
+from mnist_core.worker import Begun, Ended, EntryFunction, Told, fine_tune, work
 
 WAITING, RUNNING, PAUSED = "waiting", "running", "paused"
 DONE, STOPPED, FAILED = "done", "stopped", "failed"
@@ -185,7 +186,7 @@ class TrainingRun(ChildRun):
     """A training in a process of its own; all that is known of it here is plain data and frozen copies.
 
     Attributes:
-        config: what is trained and how.
+        config: what is trained and how. beginning: what it goes on from; None for a new network.
         history: every BatchDone and EpochDone so far, in order; of a run of over MOST_BATCHES batches every second,
             fourth ... BatchDone, so that it stays bounded. epochs: the EpochDones.
         state: waiting, running, paused, done, stopped or failed.
@@ -193,17 +194,27 @@ class TrainingRun(ChildRun):
     """
 
     def __init__(
-        self, config: TrainConfig, data_set: str = "mnist", *, largest_weights: int = LARGEST_SNAPSHOTS
+        self,
+        config: TrainConfig,
+        data_set: str = "mnist",
+        *,
+        beginning: Beginning | None = None,
+        largest_weights: int = LARGEST_SNAPSHOTS,
     ) -> None:
         """A run that waits to be started.
 
         Args:
+            beginning: the network and the drawings that it goes on from; None for a new network.
             largest_weights: bytes of older weights that are kept at most, of those from along the way and of those from
                 the ends of epochs; two of each are kept in any case.
         """
-        super().__init__(work, config, data_set)
+        if beginning is None:
+            super().__init__(work, config, data_set)
+        else:
+            super().__init__(fine_tune, config, data_set, beginning)
         self.config = config
         self.data_set = data_set
+        self.beginning = beginning
         self.history: list[BatchDone | EpochDone]
         self.epochs: list[EpochDone] = []
         self._last_batch: BatchDone | None = None

@@ -15,6 +15,7 @@ import numpy as np
 
 from mnist_core.config import TrainConfig
 from mnist_core.curves import Numbers, batch_curve
+from mnist_core.messages import Message
 from mnist_core.models import count_model_parameters
 from mnist_core.runs import TrainingRun
 from mnist_core.snapshots import Snapshot, thinned
@@ -34,6 +35,7 @@ class RunSummary:
         steps, seconds, loss: (P,) the smoothed training loss of at most MOST_POINTS batches, after so many steps and
             seconds of training.
         snapshots: the beginning, ends of epochs, and the last of all; oldest first. Empty when they were too large.
+        began_from: the network that it went on from, with drawings of its visitor; None for a new network.
     """
 
     config: TrainConfig
@@ -45,6 +47,7 @@ class RunSummary:
     seconds: Numbers
     loss: Numbers
     snapshots: tuple[Snapshot, ...]
+    began_from: Message | None = None
 
     @property
     def best_accuracy(self) -> float | None:
@@ -93,6 +96,7 @@ def summarize(run: TrainingRun) -> RunSummary:
         seconds=curve.seconds,
         loss=curve.smoothed,
         snapshots=ends + newest,
+        began_from=None if run.beginning is None else run.beginning.name,
     )
 
 
@@ -154,6 +158,7 @@ def runs_json(named: Sequence[tuple[str, RunSummary]]) -> str:
             "parameters": summary.parameters,
             "best_accuracy": summary.best_accuracy,
             "training_seconds": summary.training_seconds,
+            "began_from": summary.began_from,
             "config": summary.config.as_dict(),
             "epochs": [finite(asdict(epoch)) for epoch in summary.epochs],
         }

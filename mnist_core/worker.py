@@ -23,11 +23,13 @@ from torch import nn
 from mnist_core.config import TrainConfig
 from mnist_core.data import Digits, load_digits
 from mnist_core.errors import DigitPlaygroundError
+from mnist_core.fine_tuning import Beginning, mixed
 from mnist_core.messages import Message, say
 from mnist_core.processor import cpu_cores
 from mnist_core.server_settings import server_settings
 from mnist_core.snapshots import Snapshot
 from mnist_core.training import EpochDone, build_seeded_model, train
+from mnist_core.weights import load_weights
 
 EVENTS_EVERY = 0.1  # seconds
 WEIGHTS_EVERY = 0.25  # seconds; more for networks so large that sending them would slow the training
@@ -186,6 +188,19 @@ def work(config: TrainConfig, data_set: str, pipe: Connection) -> None:
         model = build_seeded_model(config)
         messenger.publish(model)
         return train(model, cached_digits(data_set, "train"), config, test=cached_digits(data_set, "test"))
+
+    go_on(begin, pipe)
+
+
+def fine_tune(config: TrainConfig, data_set: str, beginning: Beginning, pipe: Connection) -> None:
+    """Go on training the network of `beginning` with drawings and this data set; the entry function of such a run."""
+
+    def begin(messenger: Messenger) -> Iterable[Any]:
+        model = build_seeded_model(config)
+        load_weights(beginning.weights, model)
+        messenger.publish(model)
+        digits = mixed(beginning, cached_digits(data_set, "train"), config.train_images)
+        return train(model, digits, config, test=cached_digits(data_set, "test"))
 
     go_on(begin, pipe)
 
