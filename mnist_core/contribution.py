@@ -1,7 +1,8 @@
-"""What a visitor gives to the owner of a server: their labelled drawings, once they have agreed, and as they are now."""
+"""What a visitor gives to the owner of a server: their labelled drawings as they are now, once they have agreed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from mnist_core.errors import DigitPlaygroundError
@@ -13,13 +14,13 @@ from mnist_core.own_digits import OwnDigit
 class Store(Protocol):
     """Where labelled drawings are kept beyond a visit; each method raises a DigitPlaygroundError when it fails."""
 
-    def add(self, digit: OwnDigit) -> int:
+    def add(self, own: OwnDigit) -> int:
         """Keep one; its number in the store."""
 
-    def relabel(self, id: int, label: int) -> None:
+    def relabel(self, number: int, label: int) -> object:
         """Give one another label."""
 
-    def remove(self, id: int) -> None:
+    def remove(self, number: int) -> object:
         """Forget one."""
 
 
@@ -48,13 +49,14 @@ class Contribution:
         """Let the next `follow` do what has failed."""
         self._followed = (None, -1)
 
-    def follow(self, store: Store, digits: MyDigits) -> None:
+    def follow(self, open_store: Callable[[], Store], digits: MyDigits) -> None:
         """Add, relabel and remove in the store what has changed since the last time; a failure becomes `problem`."""
         if self._followed == (self.agreed, digits.revision):
             return
         self._followed, self.problem = (self.agreed, digits.revision), None
         try:
-            self._bring_in_line(store, digits)
+            if self.agreed or self._stored:
+                self._bring_in_line(open_store(), digits)
         except DigitPlaygroundError as error:
             self.problem = error.message
 

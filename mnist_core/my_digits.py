@@ -105,10 +105,10 @@ class MyDigits:
         """Keep a labelled drawing; when it is there already, its label is changed.
 
         Raises:
-            DrawingError: when there are too many, or when it is no drawing, or blank.
+            DrawingError: when there are too many; when it is no drawing; when it is blank or a mere dot.
         """
         prepared = prepare(digit.picture)
-        if prepared.is_blank:
+        if prepared.is_blank or prepared.is_dot:
             raise DrawingError(say("Nothing is drawn on it."))
         known = self.find(prepared.image)
         if known is not None:

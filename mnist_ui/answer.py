@@ -13,7 +13,7 @@ from mnist_core.drawing import Picture
 from mnist_core.messages import say
 from mnist_core.prediction import predict_probabilities
 from mnist_core.segmentation import Part, read_parts
-from mnist_ui import film
+from mnist_ui import film, was_right
 from mnist_ui.language import _, _n
 from mnist_ui.network import answering_network
 from mnist_ui.visitor import MINE, SHIPPED, Visitor
@@ -61,6 +61,7 @@ def show_answer(visitor: Visitor) -> None:
             st.html(STYLE + number_html(reading.number) + parts_html(picture, reading.parts))
         st.caption(" ".join(filter(None, [answered_by(network.name, network.step, network.file), hint(reading)])))
         choose_network(visitor)
+        was_right.show(visitor, reading)
     with right:
         film.show(prediction.prepared)
         show_change(visitor, prediction)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_core.drawing import Ink, Picture, ink_of
+from mnist_core.drawing import SIZE, Ink, Picture, ink_of
 from mnist_ui.session import read_setting
 from mnist_ui.undo import Undo
 
@@ -32,6 +32,12 @@ class Drawing:
     def ink(self) -> Ink:
         """(H, W) uint8, 255 = pen, whatever its colour."""
         return ink_of(self.picture)
+
+    @property
+    def is_from_mnist(self) -> bool:
+        """Whether an image of the data set lies on it, and not only what its visitor drew or photographed."""
+        images = (one for one in self.objects if isinstance(one, dict) and str(one.get("type")).lower() == "image")
+        return any(one.get("width") == SIZE for one in images)
 
 
 def blank_drawing() -> Drawing:

@@ -20,7 +20,7 @@ class Lesson:
 
     Attributes:
         follows_drawing: a new stroke draws it anew. follows_run: so does a run, at every tick.
-        follows_experiment: so does an experiment.
+        follows_experiment: so does an experiment. follows_digits: so does a drawing that is labelled.
     """
 
     name: Message
@@ -29,6 +29,7 @@ class Lesson:
     follows_drawing: bool = False
     follows_run: bool = False
     follows_experiment: bool = False
+    follows_digits: bool = False
 
     def show(self, visitor: Visitor) -> None:
         """Draw it."""
@@ -56,6 +57,12 @@ LESSONS: dict[str, Lesson] = {
         say("Errors"),
         say("The network reads MNIST's 10,000 test images, none of which it has learnt from. Where does it err?"),
         "errors",
+    ),
+    "digits": Lesson(
+        say("My digits"),
+        say("The drawings that you have labelled: how well they are read, and a network that learns your hand."),
+        "my_digits",
+        follows_digits=True,
     ),
     "step": Lesson(
         say("One step at a time"),
@@ -104,6 +111,8 @@ def show(visitor: Visitor) -> None:
     lesson = LESSONS.get(chosen or "")
     visitor.drawing_in_lesson = visitor.drawing if lesson is not None and lesson.follows_drawing else None
     visitor.answerer_in_lesson = None if lesson is None else visitor.answered_by
+    follows_digits = lesson is not None and lesson.follows_digits
+    visitor.digits_in_lesson = visitor.my_digits.revision if follows_digits else None
     if lesson is None:
         st.caption(_("Choose what to look into: the network, its mistakes, the training loop, or the code."))
         return

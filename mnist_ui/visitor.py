@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_core import TrainConfig, TrainingRun, load_model
+from mnist_core.contribution import Contribution
 from mnist_core.drawing import Picture
 from mnist_core.errors import ConfigError
+from mnist_core.fine_tuning import begin_from, plan_fine_tuning
 from mnist_core.lessons.experiment_runs import ExperimentRun
-from mnist_core.limits import check_limits
-from mnist_core.messages import Message
+from mnist_core.limits import check_limits, within_limits
+from mnist_core.messages import Message, say
+from mnist_core.my_digits import MyDigits, digits_of
 from mnist_core.opened import OpenedNetwork
 from mnist_core.queries import Mended
 from mnist_core.recent_runs import RecentRuns
@@ -36,6 +39,11 @@ def no_runs() -> RecentRuns:
     return RecentRuns(server_settings().kept_runs, server_settings().kept_weights)
 
 
+def no_digits() -> MyDigits:
+    """The list of labelled drawings, as long as this server allows."""
+    return MyDigits(server_settings().own_digits)
+
+
 @dataclass(eq=False)
 class Visitor(Drawer):
     """One person with one browser tab."""
@@ -50,6 +58,8 @@ class Visitor(Drawer):
     recent_runs: RecentRuns = field(default_factory=no_runs)  # the last ones, the present one among them
     opened: OpenedNetwork | None = None  # from a file; while there is one, it is the visitor's own network
     experiment: ExperimentRun | None = None
+    my_digits: MyDigits = field(default_factory=no_digits)  # the drawings that were labelled
+    contribution: Contribution = field(default_factory=Contribution)  # of these to the owner of the server
     answered_by: str = SHIPPED
     settings: dict[str, Any] = field(default_factory=dict)
     has_come_back: bool = False  # whether the tab's name has been looked up in this session
@@ -57,6 +67,7 @@ class Visitor(Drawer):
     drawn_following: str = ""  # what the page followed when it was last drawn, see `following`
     experiment_ticking: bool = False  # whether the lesson about experiments was
     answerer_in_lesson: str | None = None  # whose network it is about; None when no lesson is open
+    digits_in_lesson: int | None = None  # the revision of the labelled drawings that it shows; None when it shows none
     notes: dict[str, Any] = field(default_factory=dict)  # what a lesson remembers, by the lesson's name
     link_is_read: bool = False  # whether the address by which the page was opened has been read
     address: dict[str, str] | None = None  # the query that the page's address was last given
@@ -151,6 +162,30 @@ class Visitor(Drawer):
         self.waiting_run, self.lost_place = run, None
         run_queue().enter(run, self)
         self.take_turn()
+
+    def learn_hand(self) -> TrainingRun:
+        """Let the network that answers go on learning from the visitor's drawings, in a run like any other.
+
+        Raises:
+            ConfigError: when this server does not allow it.
+        """
+        name, step, model = self.answering_model()
+        learnt = digits_of(self.my_digits.learnt)
+        settings = server_settings()
+        trained = None if name == SHIPPED or self.run is None else self.run.config
+        config = within_limits(plan_fine_tuning(model, trained, len(learnt)), settings)
+        check_limits(config, settings)
+        beginning = begin_from(self.network_name(name, step), model, learnt)
+        run = TrainingRun(config, beginning=beginning, largest_weights=settings.kept_weights)
+        self.begin(run)
+        return run
+
+    def network_name(self, name: str, step: int) -> Message:
+        """What a network is called for which a run's name must be told too: SHIPPED, or MINE after so many steps."""
+        if name == SHIPPED:
+            return say("the shipped network")
+        present = next((one.name for one in self.recent_runs if one.run is self.run), "")
+        return say("{run}, step {step:,}", run=present, step=step)
 
     def take_turn(self) -> None:
         """Let the run that has waited become the present one, when it has been called."""

@@ -141,7 +141,7 @@ def current_visitor(tab: Tab) -> Visitor:
         visitor.has_come_back = True
     visitor.refill_if_lost(tab.canvas_lost_at)
     visitor.take_turn()
-    visitor.drawing_in_lesson = visitor.answerer_in_lesson = None
+    visitor.drawing_in_lesson = visitor.answerer_in_lesson = visitor.digits_in_lesson = None
     return visitor
 
 

@@ -12,7 +12,10 @@ import streamlit as st
 
 from mnist_core import TrainConfig
 from mnist_core.data import make_loader
+from mnist_core.fine_tuning import mixed
 from mnist_core.lessons.export import FILE_NAME, Phase, export_script, script_phases
+from mnist_core.messages import Message
+from mnist_core.summaries import RunSummary
 from mnist_core.training import evaluate, train_epoch
 from mnist_core.weights import load_weights, save_weights
 from mnist_core.worker import training_threads
@@ -37,7 +40,10 @@ IN_PROJECT: dict[int, tuple[Callable[..., Any], ...]] = {
 
 def show(visitor: Visitor) -> None:
     """The panel: whose script, as phases or in one piece, and what can be said of its numbers."""
-    config = choose_config(visitor)
+    run, config = choose_run(visitor)
+    if run is not None and run.began_from is not None:
+        show_beginning(run.began_from)
+        return
     names = {PHASES: _("Phase by phase"), WHOLE: _("In one piece")}
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
@@ -75,8 +81,8 @@ def cached_script(settings: str, _config: TrainConfig) -> tuple[str, list[Phase]
     return export_script(_config, threads), script_phases(_config, threads)
 
 
-def choose_config(visitor: Visitor) -> TrainConfig:
-    """The configuration whose script is shown: that of the sidebar, or of one of the last runs."""
+def choose_run(visitor: Visitor) -> tuple[RunSummary | None, TrainConfig]:
+    """Whose script is shown, one of the last runs or, with None, the settings in the sidebar; and its configuration."""
     runs = {one.number: one for one in reversed(list(visitor.recent_runs))}
     labels = {SIDEBAR: _("the settings in the sidebar"), **labels_of(list(runs.values()))}
     notes = visitor.notes.setdefault(NAME, {})
@@ -89,7 +95,22 @@ def choose_config(visitor: Visitor) -> TrainConfig:
         key=f"code_of_{hash(tuple(labels.items()))}",  # the browser keeps the names of a widget that it knows
         help=_("The run that the sidebar is set for, or one of your last runs."),
     )
-    return runs[chosen].summary.config if chosen else visitor.config
+    summary = runs[chosen].summary if chosen else None
+    return summary, visitor.config if summary is None else summary.config
+
+
+def show_beginning(began_from: Message) -> None:
+    """Why there is no script of a run that went on from another network, and how its images were mixed."""
+    st.info(
+        _(
+            "This run did not begin with a new network: it went on from other weights, and learnt from your own "
+            "drawings too. Neither is in a script, so there is none that finds its losses. The loop is the same; this "
+            "is how its images were mixed."
+        )
+    )
+    st.text(_("It went on from: {network}", network=began_from))  # a run's name is no markdown
+    show_code(inspect.getsource(mixed), "code_mixed")
+    st.caption(_("Its weights can be downloaded under **Watch it learn**, your drawings under **My digits**."))
 
 
 def promise(config: TrainConfig, script: str) -> str:

@@ -194,6 +194,8 @@ def rewind(visitor: Visitor, one: RecentRun) -> None:
     accuracy = next((epoch.test_accuracy for epoch in one.summary.epochs if epoch.step == chosen), None)
     if accuracy is not None:
         then = _("Then it read {share:.2f} % of the test images.", share=100 * accuracy)
+    elif chosen == 0 and one.summary.began_from is not None:
+        then = _("Before its first step: as the network was that it went on from.")
     elif chosen == 0:
         then = _("Nothing was learnt yet: its weights are random.")
     else:

@@ -83,9 +83,12 @@ def show_table(runs: Sequence[RecentRun]) -> None:
     newest_first = list(reversed(runs))
     labels = labels_of(runs)
     rows = [row(one, labels[one.number], shown) for one in newest_first]
+    if any(one.summary.began_from is not None for one in runs):
+        for cells, one in zip(rows, newest_first, strict=True):
+            cells[_("Went on from")] = _(one.summary.began_from or say("a new network"))
     newest = settings_of(newest_first[0].summary.config)
     marks = [["" for _column in rows[0]] for _row in rows]
-    first_setting = len(rows[0]) - len(shown)
+    first_setting = list(rows[0]).index(_("Parameters")) + 1
     for at, one in enumerate(newest_first):
         marks[at][0] = f"color: {COLOURS[one.colour]}; font-weight: bold"
         settings = settings_of(one.summary.config)

@@ -99,10 +99,14 @@ def test_a_full_collection_says_so_and_still_relabels() -> None:
         digits.put_back(removed)
 
 
-def test_a_blank_drawing_is_not_kept() -> None:
+def test_a_blank_drawing_and_a_dot_are_not_kept() -> None:
     digits = MyDigits(3)
     with pytest.raises(DrawingError, match="Nothing is drawn on it"):
         digits.add(label_drawing(np.zeros((280, 280), np.uint8), 3))
+    dot = np.zeros((280, 280), np.uint8)
+    dot[100:120, 100:120] = 255
+    with pytest.raises(DrawingError, match="Nothing is drawn on it"):
+        digits.gather(dot, 3)
     with pytest.raises(DrawingError, match="no PNG"):
         digits.add(OwnDigit(b"something", 3))
     assert (len(digits), digits.revision) == (0, 0)
@@ -121,18 +125,18 @@ class Shelf:
             raise DigitPlaygroundError(say("The disk is full."))
         self.changes += 1
 
-    def add(self, digit: OwnDigit) -> int:
+    def add(self, own: OwnDigit) -> int:
         self._change()
-        self.kept[self.changes] = digit
+        self.kept[self.changes] = own
         return self.changes
 
-    def relabel(self, id: int, label: int) -> None:
+    def relabel(self, number: int, label: int) -> None:
         self._change()
-        self.kept[id] = OwnDigit(self.kept[id].png, label)
+        self.kept[number] = OwnDigit(self.kept[number].png, label)
 
-    def remove(self, id: int) -> None:
+    def remove(self, number: int) -> None:
         self._change()
-        del self.kept[id]
+        del self.kept[number]
 
     @property
     def labels(self) -> list[int]:
@@ -141,9 +145,9 @@ class Shelf:
 
 def test_nothing_is_stored_before_its_author_agrees() -> None:
     shelf, digits, contribution = Shelf(), gathered([1, 2]), Contribution()
-    contribution.follow(shelf, digits)
+    contribution.follow(pytest.fail, digits)  # it is not even opened
     contribution.decide(False)
-    contribution.follow(shelf, digits)
+    contribution.follow(pytest.fail, digits)
     assert shelf.changes == 0
 
 
@@ -151,19 +155,19 @@ def test_the_store_follows_what_is_added_relabelled_removed_and_withdrawn() -> N
     shelf, digits, contribution = Shelf(), gathered([1, 2]), Contribution()
     others = shelf.add(label_drawing(drawn(9, 99), 9))
     contribution.decide(True)
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert shelf.labels == [9, 1, 2]
     digits.relabel(2, 7)
     digits.remove(1)
     digits.gather(drawn(3, 5), 3)
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert shelf.labels == [9, 7, 3]
     assert len(contribution) == 2
     changes = shelf.changes
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert shelf.changes == changes
     contribution.decide(False)
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert list(shelf.kept) == [others]
     assert len(digits) == 2
 
@@ -172,16 +176,34 @@ def test_a_store_that_fails_is_told_of_and_what_is_left_is_done_the_next_time() 
     shelf, digits, contribution = Shelf(), gathered([1, 2, 3]), Contribution()
     shelf.fails_at = 2
     contribution.decide(True)
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert contribution.problem == "The disk is full."
     assert (shelf.labels, len(digits)) == ([1, 2], 3)
     shelf.fails_at = None
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert contribution.problem == "The disk is full."
     contribution.try_again()
-    contribution.follow(shelf, digits)
+    contribution.follow(lambda: shelf, digits)
     assert contribution.problem is None
     assert shelf.labels == [1, 2, 3]
+
+
+def test_a_store_that_cannot_be_opened_is_told_of_once() -> None:
+    digits, contribution = gathered([1]), Contribution()
+    opened = []
+
+    def open_store() -> Shelf:
+        opened.append(1)
+        raise DigitPlaygroundError(say("It is in use by others."))
+
+    contribution.decide(True)
+    contribution.follow(open_store, digits)
+    contribution.follow(open_store, digits)
+    assert (contribution.problem, len(opened)) == ("It is in use by others.", 1)
+    digits.relabel(1, 2)
+    shelf = Shelf()
+    contribution.follow(lambda: shelf, digits)
+    assert (contribution.problem, shelf.labels) == (None, [2])
 
 
 def test_digits_of_shapes_and_types() -> None:
