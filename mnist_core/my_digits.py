@@ -59,6 +59,7 @@ class MyDigits:
         self.revision = 0
         self._kept: dict[int, Kept] = {}
         self._came = 0
+        self._known_by_heart: set[int] = set()  # hashes of images that a network has learnt from
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -83,6 +84,10 @@ class MyDigits:
     def held_out(self) -> list[Kept]:
         """Those that a network is only tested with."""
         return [kept for kept in self if kept.held_out]
+
+    def note_learnt(self) -> None:
+        """Note that a network learns from the learnt ones: even removed and brought back, none will be held out."""
+        self._known_by_heart |= {hash(kept.image.tobytes()) for kept in self.learnt}
 
     def find(self, image: Pixels) -> Kept | None:
         """The same drawing, prepared as (28, 28) float32 0..1, if it is kept.
@@ -116,7 +121,9 @@ class MyDigits:
         if self.is_full:
             raise DrawingError(say("My digits is full: this server keeps {most:,} for you.", most=self.most))
         self._came += 1
-        kept = Kept(self._came, digit, self._holds_out_next(digit.label), as_bytes(prepared.image))
+        image = as_bytes(prepared.image)
+        held_out = hash(image.tobytes()) not in self._known_by_heart and self._holds_out_next(digit.label)
+        kept = Kept(self._came, digit, held_out, image)
         self._kept[kept.number] = kept
         self.revision += 1
         return kept

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mnist_core.contribution import Store
 from mnist_core.messages import say
+from mnist_core.own_store import open_store
 from mnist_core.server_settings import server_settings
 from mnist_ui.language import _, _n
 from mnist_ui.visitor import Visitor
@@ -19,8 +20,6 @@ QUESTION = say(
 @st.cache_resource(show_spinner=False)
 def owners_store() -> Store:
     """The store of this server, one for all visitors."""
-    from mnist_core.own_store import open_store
-
     path = server_settings().store
     assert path is not None
     return open_store(path)

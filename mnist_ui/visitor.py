@@ -177,6 +177,7 @@ class Visitor(Drawer):
         check_limits(config, settings)
         beginning = begin_from(self.network_name(name, step), model, learnt)
         run = TrainingRun(config, beginning=beginning, largest_weights=settings.kept_weights)
+        self.my_digits.note_learnt()
         self.begin(run)
         return run
 

@@ -11,6 +11,7 @@ from mnist_core.errors import DrawingError
 from mnist_core.messages import Message, say
 from mnist_core.my_digits import MyDigits
 from mnist_core.own_digits import OwnDigit
+from mnist_core.own_zip import unzip_digits, zip_digits
 from mnist_core.server_settings import server_settings
 from mnist_ui.language import _
 from mnist_ui.session import widget_value
@@ -62,15 +63,11 @@ def show(visitor: Visitor) -> None:
 
 def pack(digits: MyDigits) -> bytes:
     """All drawings with their labels as the content of a zip."""
-    from mnist_core.own_zip import zip_digits
-
     return zip_digits([kept.digit for kept in digits])
 
 
 def take(visitor: Visitor, key: str) -> None:
     """Add what is in the file that the widget with this key has just received; what cannot be read changes nothing."""
-    from mnist_core.own_zip import unzip_digits
-
     file = widget_value(key)
     if file is None:  # taken away again
         return

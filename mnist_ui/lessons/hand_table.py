@@ -102,13 +102,20 @@ def networks(visitor: Visitor) -> list[Network]:
 
 
 def show(visitor: Visitor, readings: Readings) -> None:
-    """The table, and in words what the answering network's share can and cannot say."""
+    """The table, and in words what the answering network's share can and cannot say.
+
+    A network that has learnt from drawings is judged by those alone that are held out.
+    """
     kept = list(visitor.my_digits)
     rows, words = [], ""
     for network in networks(visitor):
-        share = share_right(readings.of(visitor, network, kept), kept)
-        tested = shipped_test_share() if visitor.run is None or network.name == SHIPPED else own_test_share(visitor.run)
-        name = _("Shipped network") if network.name == SHIPPED else _("My network")
+        run = visitor.run if network.name == MINE else None
+        answers = readings.of(visitor, network, kept)
+        has_learnt_some = run is not None and run.beginning is not None
+        share = share_right(answers, visitor.my_digits.held_out if has_learnt_some else kept)
+        tested = shipped_test_share() if run is None else own_test_share(run)
+        name = _("Shipped network") if run is None else _("My network")
+        name = _("My network, on those held out") if has_learnt_some else name
         rows.append((name, share_words(share), tested_words(tested, network.name)))
         if network.name == visitor.answered_by or not words:
             words = what_it_says(share, tested)

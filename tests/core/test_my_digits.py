@@ -87,6 +87,16 @@ def test_a_drawing_that_is_relabelled_removed_or_put_back_keeps_its_part() -> No
     assert not len(digits)
 
 
+def test_what_was_learnt_is_not_held_out_when_it_comes_back() -> None:
+    digits = gathered([6, 6, 6])
+    digits.note_learnt()
+    first, held_out = list(digits)[:2]
+    for kept in (first, held_out):
+        digits.remove(kept.number)
+    assert not digits.add(first.digit).held_out
+    assert digits.add(held_out.digit).held_out
+
+
 def test_a_full_collection_says_so_and_still_relabels() -> None:
     digits = gathered([1, 2], most=2)
     assert digits.is_full
