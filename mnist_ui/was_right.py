@@ -26,7 +26,7 @@ STYLE = """<style>
 @media (max-width: 640px), (pointer: coarse) {
   .st-key-was_right { min-height: 9.4rem; }
   .st-key-was_right_words { min-height: 2.75rem; }
-  .st-key-was_right_words button, .st-key-was_right_digits button { min-height: 2.75rem; }
+  .st-key-was_right button { min-height: 2.75rem; }
   .st-key-was_right_digits { grid-template-columns: repeat(5, 1fr); }
 }
 </style>"""

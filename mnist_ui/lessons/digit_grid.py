@@ -24,7 +24,9 @@ STYLE = """<style>
 .st-key-digit_tiles { gap: .75rem; }
 .st-key-digit_tiles button { min-height: 2.25rem; }
 @media (max-width: 640px), (pointer: coarse) {
-  .st-key-digit_tiles button, .st-key-digit_tiles [data-baseweb="select"] > div { min-height: 2.75rem; }
+  :is(.st-key-digit_tiles, .st-key-digit_put_back, .st-key-learn_hand, .st-key-digits_previous, .st-key-digits_next,
+  .st-key-consent, .st-key-digits_remove_all_yes) button { min-height: 2.75rem; }
+  .st-key-digit_tiles [data-baseweb="select"] > div { min-height: 2.75rem; }
 }
 </style>"""
 
@@ -49,7 +51,6 @@ def show(visitor: Visitor, answers: Answers) -> None:
     offer_to_put_back(visitor)
     listed = (wrong if shown == MISREAD else list(digits))[::-1]
     first = min(visitor.notes.get(FIRST, 0), (len(listed) - 1) // TILES * TILES) if listed else 0
-    st.html(STYLE)
     with st.container(horizontal=True, key="digit_tiles"):
         for kept in listed[first : first + TILES]:
             with st.container(width=104, gap="xsmall"):
@@ -70,6 +71,7 @@ def show_one(visitor: Visitor, kept: Kept, answer: int | None) -> None:
         on_change=relabel,
         args=(visitor.my_digits, kept.number, key),
         label_visibility="collapsed",
+        filter_mode=None,  # a phone would bring up its keyboard
     )
     st.button(
         _("Remove"), key=f"digit_remove_{kept.number}", width="stretch", on_click=remove, args=(visitor, kept.number)

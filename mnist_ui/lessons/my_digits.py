@@ -18,6 +18,7 @@ def show(visitor: Visitor) -> None:
     if visitor.digits_in_lesson != digits.revision:
         st.rerun()  # the answer speaks of them too
     consent.follow(visitor)
+    st.html(digit_grid.STYLE)
     if not len(digits):
         st.info(
             _(
