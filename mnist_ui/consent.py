@@ -44,9 +44,9 @@ def ask(visitor: Visitor) -> None:
 
 
 def show_state(visitor: Visitor) -> None:
-    """What the visitor has said, with the way to change it, and whether the store could follow."""
+    """What the visitor has said, or that they may, with the way to change it, and whether the store could follow."""
     contribution = visitor.contribution
-    if server_settings().store is None or contribution.agreed is None:
+    if server_settings().store is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if contribution.agreed or len(contribution):
@@ -58,6 +58,8 @@ def show_state(visitor: Visitor) -> None:
                 ),
                 width="content",
             )
+        elif contribution.agreed is None:
+            st.caption(_(QUESTION), width="content")
         else:
             st.caption(_("The owner of this server keeps none of your drawings."), width="content")
         if contribution.agreed:

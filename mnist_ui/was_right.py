@@ -18,6 +18,7 @@ from mnist_ui.visitor import Visitor
 # Its place is always there, so that nothing moves when it comes and goes. Fingers need 44 pixels.
 STYLE = """<style>
 .st-key-was_right { min-height: 6.1rem; gap: .35rem; }
+.st-key-was_right > :has(.place) { display: contents; }
 .st-key-was_right_words { min-height: 2.5rem; }
 .st-key-was_right_words button, .st-key-was_right_digits button { min-height: 2.25rem; }
 .st-key-was_right_digits { display: grid; grid-template-columns: repeat(10, 1fr); gap: .25rem; max-width: 560px; }
@@ -25,11 +26,13 @@ STYLE = """<style>
 .st-key-was_right_digits button { width: 100%; min-width: 0; padding: 0; }
 @media (max-width: 640px), (pointer: coarse) {
   .st-key-was_right { min-height: 9.4rem; }
-  .st-key-was_right_words { min-height: 2.75rem; }
+  .st-key-was_right > :has(.place) { display: contents; }
+.st-key-was_right_words { min-height: 2.75rem; }
   .st-key-was_right button { min-height: 2.75rem; }
   .st-key-was_right_digits { grid-template-columns: repeat(5, 1fr); }
 }
-</style>"""
+</style>
+<div class="place"></div>"""  # without anything to show, a container is not drawn at all
 
 
 def show(visitor: Visitor, reading: Reading) -> None:

@@ -47,7 +47,7 @@ def show(visitor: Visitor, answers: Answers) -> None:
             label_visibility="collapsed",
             width="content",
         )
-        offer_to_remove_all(digits)
+        offer_to_remove_all(visitor)
     offer_to_put_back(visitor)
     listed = (wrong if shown == MISREAD else list(digits))[::-1]
     first = min(visitor.notes.get(FIRST, 0), (len(listed) - 1) // TILES * TILES) if listed else 0
@@ -128,8 +128,15 @@ def offer_to_put_back(visitor: Visitor) -> None:
             st.rerun()
 
 
-def offer_to_remove_all(digits: MyDigits) -> None:
+def remove_all(visitor: Visitor) -> None:
+    """Take all drawings out, for good."""
+    visitor.my_digits.clear()
+    visitor.notes.pop(REMOVED, None)
+
+
+def offer_to_remove_all(visitor: Visitor) -> None:
     """The removal of all drawings, which asks first."""
+    digits = visitor.my_digits
     with st.popover(_("Remove all"), icon=":material/delete:", key=f"digits_remove_all_{len(digits)}"):
         st.markdown(
             _n(
@@ -139,7 +146,9 @@ def offer_to_remove_all(digits: MyDigits) -> None:
                 len(digits),
             )
         )
-        st.button(_("Yes, remove all"), key="digits_remove_all_yes", type="primary", on_click=digits.clear)
+        st.button(
+            _("Yes, remove all"), key="digits_remove_all_yes", type="primary", on_click=remove_all, args=(visitor,)
+        )
 
 
 def show_turning(visitor: Visitor, first: int, count: int) -> None:

@@ -119,7 +119,7 @@ def show(visitor: Visitor, readings: Readings) -> None:
         rows.append((name, share_words(share), tested_words(tested, network.name)))
         if network.name == visitor.answered_by or not words:
             words = what_it_says(share, tested)
-    st.html(STYLE + table_html((_("read rightly"), _("your drawings"), _("MNIST's test set")), rows))
+    st.html(STYLE + table_html((_("Read rightly"), _("Your drawings"), _("MNIST's test set")), rows))
     if words:
         st.markdown(words)
 

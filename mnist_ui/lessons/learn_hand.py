@@ -12,7 +12,7 @@ from mnist_core.fine_tuning import MNIST_IMAGES
 from mnist_core.lessons.hand_reading import share_right
 from mnist_core.messages import Message, say
 from mnist_core.my_digits import Kept
-from mnist_core.runs import DONE, FAILED, TrainingRun
+from mnist_core.runs import DONE, FAILED, STOPPED, TrainingRun
 from mnist_ui import waiting
 from mnist_ui.language import _, number
 from mnist_ui.lessons.hand_table import (
@@ -60,7 +60,8 @@ def show(visitor: Visitor, readings: Readings) -> None:
         return
     if learning is None or learning.run.is_over:
         offer(visitor, readings)
-    if learning is not None and learning.run.history:
+    # One that was stopped before its first step, as in the queue, has nothing to show.
+    if learning is not None and (learning.run.history or learning.run.state != STOPPED):
         follow(visitor, readings, learning)
         show_state(learning.run)
         show_before_and_after(visitor, learning)
@@ -133,7 +134,7 @@ def show_state(run: TrainingRun) -> None:
         st.button(_("Stop"), icon=":material/stop:", key="learn_hand_stop", on_click=run.stop)
     elif run.state == FAILED:
         st.error(_(run.error or say("The training failed.")), icon=":material/error:")
-    elif run.state != DONE:
+    elif run.state == STOPPED:
         st.info(_(run.stopped_because or say("Stopped before its end.")), icon=":material/stop_circle:")
 
 
@@ -147,8 +148,8 @@ def show_before_and_after(visitor: Visitor, learning: Learning) -> None:
         (_("learnt from"), *both(learning, learnt)),
         (_("MNIST's test set"), percent(learning.tested_before), percent(learning.tested_after)),
     ]
-    st.html(STYLE + table_html((_("your drawings"), _("before"), _("after")), rows))
-    if learning.run.state == DONE:
+    st.html(STYLE + table_html((_("Your drawings"), _("Before"), _("After")), rows))
+    if learning.run.state == DONE and held_out:
         st.markdown(_(what_came_of_it(learning, held_out)))
 
 

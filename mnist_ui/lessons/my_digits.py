@@ -33,7 +33,6 @@ def show(visitor: Visitor) -> None:
     if answering is None:
         return
     readings: Readings = visitor.notes.setdefault(NAME, Readings())
-    consent.ask(visitor)
     waits_for_test_set = hand_table.awaited_reading() is not None
     ticks = TICK_SECONDS if waits_for_test_set or visitor.following else None
     st.fragment(show_learning, run_every=ticks)(visitor, readings, waits_for_test_set)

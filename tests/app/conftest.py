@@ -11,6 +11,8 @@ from urllib.parse import parse_qs
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from mnist_core import load_mnist, load_model
+from mnist_core.lessons.mistakes import SetReading
 from mnist_core.runs import ChildRun
 from mnist_core.server_settings import PREFIX, server_settings
 from mnist_ui import visitors as visitors_module
@@ -98,3 +100,15 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     server = SimpleNamespace(is_active_session=ids.__contains__)
     monkeypatch.setattr(visitors_module, "runtime", SimpleNamespace(exists=lambda: True, get_instance=lambda: server))
     return ids
+
+
+@pytest.fixture
+def tested(monkeypatch: pytest.MonkeyPatch, page_once_shown: None) -> SetReading:
+    """The shipped network's reading of a part of the test set, done, which My digits shows."""
+    from mnist_ui.lessons import hand_table
+
+    reading = SetReading(load_model(), load_mnist("test").first(500))
+    reading.go_on(PATIENCE_SECONDS)
+    assert reading.answers is not None
+    monkeypatch.setattr(hand_table, "shipped_reading", lambda: reading)
+    return reading

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from opened_lesson import captions, open_lesson, seven
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import classify, load_mnist, load_model
+from mnist_core import classify, load_model
 from mnist_core.lessons.hand_reading import Share
-from mnist_core.lessons.mistakes import SetReading
 from mnist_core.own_digits import label_drawing
 from mnist_core.own_zip import zip_digits
 from mnist_core.server_settings import server_settings
@@ -44,18 +42,6 @@ def gather(page: AppTest, count: int, mirror: bool = False) -> None:
     for number in range(count):
         ink = mirrored(number % 10, chance) if mirror else draw_digit(number % 10, chance)
         visitor_of(page).my_digits.gather(ink, number % 10)
-
-
-@pytest.fixture
-def tested(monkeypatch, page_once_shown) -> SetReading:
-    """The shipped network has read a small part of the test set."""
-    from mnist_ui.lessons import hand_table
-
-    reading = SetReading(load_model(), load_mnist("test").first(500))
-    reading.go_on(60)
-    assert reading.answers is not None
-    monkeypatch.setattr(hand_table, "shipped_reading", lambda: reading)
-    return reading
 
 
 def test_an_empty_collection_says_what_to_do(page) -> None:

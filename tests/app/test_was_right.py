@@ -164,6 +164,18 @@ def test_nothing_is_stored_before_the_visitor_agrees_and_all_of_it_after(page, c
     assert labels(collecting) == []
 
 
+def test_whoever_is_asked_with_the_lesson_open_may_agree_there(page, collecting, tested) -> None:
+    page.session_state["panel"] = "digits"
+    draw(page, seven())
+    page.button(key="was_right_yes").click().run()
+    assert words(page).count("The owner of this server collects labelled drawings") == 2
+    assert labels(collecting) == []
+    page.button(key="consent_agree").click().run()
+    assert labels(collecting) == [7]
+    page.run()
+    assert "collects labelled drawings" not in words(page)
+
+
 def test_no_is_remembered_and_keeps_nothing(page, collecting) -> None:
     draw(page, seven())
     page.button(key="was_right_yes").click().run()
@@ -175,7 +187,7 @@ def test_no_is_remembered_and_keeps_nothing(page, collecting) -> None:
     assert len(visitor_of(page).my_digits) == 2
 
 
-def test_consent_is_withdrawn_in_the_panel_and_others_drawings_stay(page, collecting) -> None:
+def test_consent_is_withdrawn_in_the_panel_and_others_drawings_stay(page, collecting, tested) -> None:
     from mnist_core.own_digits import label_drawing
 
     collecting.add(label_drawing(seven(), 9))
@@ -193,7 +205,7 @@ def test_consent_is_withdrawn_in_the_panel_and_others_drawings_stay(page, collec
     assert labels(collecting) == [9, 7]
 
 
-def test_a_store_that_fails_is_told_of_and_tried_again(page, collecting, monkeypatch) -> None:
+def test_a_store_that_fails_is_told_of_and_tried_again(page, collecting, tested, monkeypatch) -> None:
     from mnist_core.errors import StoreError
     from mnist_core.own_store import OwnStore
 
