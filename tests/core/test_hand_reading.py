@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from torch import nn
 
-from mnist_core import classify, load_model
+from mnist_core import TrainConfig, classify, load_mnist, load_model, train
 from mnist_core.lessons.hand_reading import Share, read_kept, share_right
 from mnist_core.my_digits import MyDigits
 from mnist_core.nondigits import KINDS
 from mnist_core.styles import draw_digit
+from mnist_core.training import build_seeded_model
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,16 @@ def test_an_interval_holds_its_share_and_shrinks_with_more_drawings() -> None:
     assert Share(10, 10).likely[1] == pytest.approx(1)
     assert Share(0, 0).likely == (0, 1)
     assert Share(0, 0).value is None
+
+
+def test_a_network_for_colours_reads_the_drawings_in_their_colours() -> None:
+    config = TrainConfig(model="fast_cnn", colour=True, train_images=4000)
+    model = build_seeded_model(config)
+    for _ in train(model, load_mnist("train"), config):
+        pass
+    digits, chance = MyDigits(30), np.random.default_rng(0)
+    for number in range(20):
+        ink = draw_digit(number % 10, chance)
+        digits.gather(np.stack([ink, ink // 3, ink // 2], axis=2), number % 10)
+    expected = {kept.number: classify(model, kept.digit.picture).digit for kept in digits}
+    assert read_kept(model.eval(), list(digits)) == expected
