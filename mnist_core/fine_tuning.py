@@ -13,6 +13,7 @@ from torch import nn
 from mnist_core.config import RECIPES, TrainConfig
 from mnist_core.data import Digits
 from mnist_core.messages import Message
+from mnist_core.models import takes_colours
 
 # Found by trying: see benchmarks/hand.py.
 OWN_IMAGES = 500  # so many of a person's drawings an epoch shows, each warped anew: the same ones again and again
@@ -56,7 +57,7 @@ def plan_fine_tuning(model: nn.Module, trained: TrainConfig | None, count: int) 
     Of made digits and of drawings that are no digit it sees some again, when it has learnt from them before.
 
     Args:
-        trained: how the network was trained; None for the shipped one.
+        trained: how the network was trained; None for the shipped one, and where nobody knows.
     """
     before = RECIPES["best"] if trained is None else trained
     described: dict[str, object] = model.architecture  # type: ignore[assignment]
@@ -74,6 +75,7 @@ def plan_fine_tuning(model: nn.Module, trained: TrainConfig | None, count: int) 
         label_smoothing=0.0,  # would change how sure the network is, which may have been calibrated
         schedule="one_cycle",
         augment=True,
+        colour=takes_colours(model),
         train_images=count * copies_of(count) + MNIST_IMAGES,
         made_digits=min(MADE_DIGITS, before.made_digits),
         non_digits=min(NON_DIGITS, before.non_digits) if refuses else 0,

@@ -172,7 +172,8 @@ class Visitor(Drawer):
         name, step, model = self.answering_model()
         learnt = digits_of(self.my_digits.learnt)
         settings = server_settings()
-        trained = None if name == SHIPPED or self.run is None else self.run.config
+        own = self.own_network if name == MINE else None
+        trained = own.config if isinstance(own, TrainingRun) else None
         config = within_limits(plan_fine_tuning(model, trained, len(learnt)), settings)
         check_limits(config, settings)
         beginning = begin_from(self.network_name(name, step), model, learnt)
@@ -182,9 +183,11 @@ class Visitor(Drawer):
         return run
 
     def network_name(self, name: str, step: int) -> Message:
-        """What a network is called for which a run's name must be told too: SHIPPED, or MINE after so many steps."""
+        """What a network is called for which a run's or file's name must be told too: SHIPPED, or MINE after steps."""
         if name == SHIPPED:
             return say("the shipped network")
+        if self.opened is not None:
+            return say("the file {name}", name=self.opened.name)
         present = next((one.name for one in self.recent_runs if one.run is self.run), "")
         return say("{run}, step {step:,}", run=present, step=step)
 

@@ -11,6 +11,7 @@ import streamlit as st
 from mnist_core.lessons.hand_reading import Share, read_kept, share_right
 from mnist_core.lessons.mistakes import SetReading
 from mnist_core.my_digits import Kept
+from mnist_core.opened import OpenedNetwork
 from mnist_core.runs import TrainingRun
 from mnist_ui.language import _, _n, number
 from mnist_ui.lessons.errors import shipped_reading
@@ -36,11 +37,11 @@ class Known:
     """What one network has answered.
 
     Attributes:
-        run: whose network it is; None for the shipped one. step: after how many steps.
+        source: the run or the file whose network it is; None for the shipped one. step: after how many steps.
         answers: to the drawings that it was shown. seconds: how long that took, finished `at`.
     """
 
-    run: TrainingRun | None = None
+    source: OpenedNetwork | TrainingRun | None = None
     step: int = 0
     answers: Answers = field(default_factory=dict)
     seconds: float = 0.0
@@ -58,16 +59,15 @@ class Readings:
 
         During a run the newest weights are asked so seldom that it takes a twentieth of the time at most.
         """
-        run = visitor.run if network.name == MINE else None
+        source = visitor.own_network if network.name == MINE else None
         known = self.known.get(network.name)
         resting = known is not None and visitor.is_training and monotonic() - known.at < known.seconds / LARGEST_SHARE
-        if known is None or known.run is not run or (known.step != network.step and not resting):
-            known = self.known[network.name] = Known(run, network.step)
+        if known is None or known.source is not source or (known.step != network.step and not resting):
+            known = self.known[network.name] = Known(source, network.step)
         missing = [one for one in kept if one.number not in known.answers]
         if missing:
-            model = network.model if run is None or run.latest is None else run.latest[1]
             start = monotonic()
-            known.answers |= read_kept(model, missing)
+            known.answers |= read_kept(network.model, missing)
             known.seconds, known.at = monotonic() - start, monotonic()
         return known.answers
 
@@ -83,22 +83,29 @@ def awaited_reading() -> SetReading | None:
     return reading if reading.answers is None else None
 
 
-def shipped_test_share() -> float | None:
-    """How much of the test set the shipped network reads, 0..1; None as long as it is being read."""
-    answers = shipped_reading().answers
-    return None if answers is None else answers.right / len(answers)
-
-
 def own_test_share(run: TrainingRun) -> float | None:
     """How much of the test set a run's network reads, 0..1; None when it was not tested with its present weights."""
     last = run.epochs[-1] if run.epochs else None
     return last.test_accuracy if last is not None and last.step == run.latest_step else None
 
 
+def test_share(visitor: Visitor, name: str) -> float | None:
+    """How much of the test set the shipped network or the visitor's own reads, 0..1; None when it is not known."""
+    own = visitor.own_network if name == MINE else None
+    if isinstance(own, TrainingRun):
+        return own_test_share(own)
+    answers = (shipped_reading() if own is None else own.reading).answers
+    return None if answers is None else answers.right / len(answers)
+
+
 def networks(visitor: Visitor) -> list[Network]:
     """The shipped network, and the visitor's own once there is one."""
-    own = None if visitor.run is None else visitor.run.latest
-    return [Network(SHIPPED, 0, shipped_model()), *([] if own is None else [Network(MINE, *own)])]
+    found = [Network(SHIPPED, 0, shipped_model())]
+    if visitor.opened is not None:
+        found.append(Network(MINE, 0, visitor.opened.model, visitor.opened.name))
+    elif visitor.run is not None and visitor.run.latest is not None:
+        found.append(Network(MINE, *visitor.run.latest))
+    return found
 
 
 def show(visitor: Visitor, readings: Readings) -> None:
@@ -109,14 +116,14 @@ def show(visitor: Visitor, readings: Readings) -> None:
     kept = list(visitor.my_digits)
     rows, words = [], ""
     for network in networks(visitor):
-        run = visitor.run if network.name == MINE else None
+        own = visitor.own_network if network.name == MINE else None
         answers = readings.of(visitor, network, kept)
-        has_learnt_some = run is not None and run.beginning is not None
+        has_learnt_some = isinstance(own, TrainingRun) and own.beginning is not None
         share = share_right(answers, visitor.my_digits.held_out if has_learnt_some else kept)
-        tested = shipped_test_share() if run is None else own_test_share(run)
-        name = _("Shipped network") if run is None else _("My network")
+        tested = test_share(visitor, network.name)
+        name = _("Shipped network") if own is None else _("My network")
         name = _("My network, on those held out") if has_learnt_some else name
-        rows.append((name, share_words(share), tested_words(tested, network.name)))
+        rows.append((name, share_words(share), tested_words(tested, own)))
         if network.name == visitor.answered_by or not words:
             words = what_it_says(share, tested)
     st.html(STYLE + table_html((_("Read rightly"), _("Your drawings"), _("MNIST's test set")), rows))
@@ -139,14 +146,14 @@ def share_words(share: Share) -> str:
     return f"{counts} <small>({number(100 * share.value, '.0f')} %)</small>"
 
 
-def tested_words(share: float | None, name: str) -> str:
+def tested_words(share: float | None, own: OpenedNetwork | TrainingRun | None) -> str:
     """The share of the test set in percent, or why there is none."""
     if share is not None:
         return f"{number(100 * share, '.2f')} %"
-    reading = shipped_reading()
-    if name == SHIPPED:
-        return _("being read: {share:.0f} %", share=100 * reading.share_read)
-    return _("tested after each epoch")
+    if isinstance(own, TrainingRun):
+        return _("tested after each epoch")
+    reading = shipped_reading() if own is None else own.reading
+    return _("being read: {share:.0f} %", share=100 * reading.share_read)
 
 
 def what_it_says(share: Share, tested: float | None) -> str:

@@ -22,8 +22,8 @@ from mnist_ui.lessons.hand_table import (
     networks,
     own_test_share,
     share_words,
-    shipped_test_share,
     table_html,
+    test_share,
 )
 from mnist_ui.network import Network
 from mnist_ui.progress import progress_words
@@ -104,8 +104,7 @@ def begin(visitor: Visitor, readings: Readings) -> None:
     """Let the run begin, or wait for its turn; whoever reads the page sees it where all runs are."""
     name, step, model = visitor.answering_model()
     before = dict(readings.of(visitor, Network(name, step, model), list(visitor.my_digits)))
-    own = visitor.run if name == MINE else None
-    tested = shipped_test_share() if own is None else own_test_share(own)
+    tested = test_share(visitor, name)
     try:
         run = visitor.learn_hand()
     except ConfigError as error:
@@ -117,14 +116,14 @@ def begin(visitor: Visitor, readings: Readings) -> None:
 
 def follow(visitor: Visitor, readings: Readings, learning: Learning) -> None:
     """Take note of what the run's network answers now, as long as it is the present run."""
-    if learning.run is not visitor.run:
+    if learning.run is not visitor.own_network:
         return
     own = [network for network in networks(visitor) if network.name == MINE]
     if own:
         learning.after = dict(readings.of(visitor, own[0], list(visitor.my_digits)))
     learning.tested_after = own_test_share(learning.run)
     if learning.base == SHIPPED and learning.tested_before is None:
-        learning.tested_before = shipped_test_share()
+        learning.tested_before = test_share(visitor, SHIPPED)
 
 
 def show_state(run: TrainingRun) -> None:

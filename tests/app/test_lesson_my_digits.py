@@ -9,13 +9,14 @@ from opened_lesson import captions, open_lesson, seven
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import classify, load_model
+from mnist_core import build_model, classify, load_mnist, load_model
 from mnist_core.lessons.hand_reading import Share
 from mnist_core.own_digits import label_drawing
 from mnist_core.own_zip import zip_digits
 from mnist_core.server_settings import server_settings
 from mnist_core.strokes import Hand, draw, sketch
 from mnist_core.styles import STYLES, draw_digit
+from mnist_core.weights import weights_bytes
 from mnist_ui import visitor as visitor_module
 from mnist_ui.visitor import Visitor
 
@@ -164,6 +165,30 @@ def test_a_hand_is_learnt_in_a_run_like_any_other(page, tested, wait_until) -> N
     assert not page.exception
     tables = [one.value for one in page.main.dataframe if "Went on from" in one.value.columns]
     assert tables[0]["Went on from"].tolist() == [f"FastCNN, run 1, step {first.latest_step}", "a new network"]
+
+
+def test_a_network_from_a_file_is_in_the_table_and_learns_the_hand_too(page, tested, wait_until) -> None:
+    from mnist_core.opened import open_network
+
+    few = load_mnist("test").first(300)
+    opened = open_network(weights_bytes(build_model("mlp", hidden_sizes=[16]), ".pth"), "mine.pth", lambda model: few)
+    visitor = visitor_of(page)
+    visitor.open(opened)
+    gather(page, 30)
+    open_lesson(page, "digits", None)
+    assert "<span>My network</span>" in words(page)
+    opened.reading.go_on(60.0)
+    page.run()
+    share = f"{100 * opened.reading.answers.right / 300:.2f} %"
+    assert f"<span>{share}</span>" in words(page)
+    page.button(key="learn_hand").click().run()
+    wait_until(lambda: page.run() and visitor.run is not None and visitor.run.is_over)
+    page.run()
+    assert not page.exception
+    assert (visitor.run.state, visitor.opened, visitor.run.beginning.name) == ("done", None, "the file mine.pth")
+    before, after = shares(page, "held out, never learnt from")
+    assert before.count == after.count == 10
+    assert f"<span>MNIST's test set</span><span>{share}</span>" in words(page)
 
 
 def shares(page: AppTest, name: str) -> list[Share]:

@@ -139,3 +139,9 @@ def test_digits_in_colour_stay_in_colour() -> None:
     config = plan_fine_tuning(build_seeded_model(colourful), colourful, 5)
     assert config.colour
     assert config.model_options == colourful.model_options
+
+
+def test_a_network_of_which_nobody_knows_how_it_was_trained_is_judged_by_what_it_takes() -> None:
+    colourful = TrainConfig(model="fast_cnn", colour=True)
+    assert plan_fine_tuning(build_seeded_model(colourful), None, 5).colour
+    assert not plan_fine_tuning(build_seeded_model(TrainConfig(model="mlp")), None, 5).colour
