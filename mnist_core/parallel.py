@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
@@ -169,8 +169,12 @@ class Together(Alone):
 
     def _add_up(self, gradients: Tensor) -> torch.futures.Future[Tensor]:
         gradients.mul_(self._weight)  # of the mean loss over the share -> its part of that over the whole batch
-        work: Any = dist.all_reduce(gradients, async_op=True)
-        summed: torch.futures.Future[Tensor] = work.get_future().then(lambda done: done.value()[0])
+        # Waiting here leaves no Python to be run by gloo's own threads, which at the process's end would abort it.
+        dist.all_reduce(gradients)
+        summed: torch.futures.Future[Tensor] = torch.futures.Future(
+            devices=[gradients.device] if gradients.is_cuda else None
+        )
+        summed.set_result(gradients)
         return summed
 
     def merge(self, done: BatchDone) -> BatchDone:
