@@ -12,12 +12,14 @@ CANVAS_KEY = "canvas"  # of the container that holds the canvas
 SCRIPT = """
 const NAME = "digit-playground-tab";
 const AWAY = "digit-playground-away";
+const ANSWERED_WITHIN = 3000;  // milliseconds
 const RULE = `
   .dc-toolbar { display: none !important; }
   .dc-canvas { border-radius: 12px; touch-action: none; outline: 2px solid rgba(128, 140, 155, .55); }`;
 
 let told = false;  // once in the life of a page
 let canvas = null;  // the canvas's own element, as last seen
+let canvasKey = null;  // of the container that it is in
 
 function newName() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -57,11 +59,34 @@ function noticeLoss(found) {
   return lost;
 }
 
+// What a stroke was answered with gets lost when Streamlit begins another run of the script while the last words of the
+// one before are still on their way. The picture of what the network sees then stays as it was.
+let stroke = null;  // when the last one that is not answered ended, and what picture there was
+const film = () => document.querySelector(".film img")?.src;
+
+function noteStroke(event) {
+  const [touched] = event.composedPath();
+  const inCanvas = event.composedPath().some((one) => one.classList?.contains(`st-key-${canvasKey}`));
+  if (touched.tagName === "CANVAS" && inCanvas) stroke = { endedAt: Date.now(), film: film() };
+}
+
+// True when a stroke has waited for too long, once for each.
+function noticeSilence() {
+  if (stroke === null || (film() === stroke.film && Date.now() - stroke.endedAt < ANSWERED_WITHIN)) return false;
+  const silent = film() === stroke.film;
+  stroke = null;
+  return silent;
+}
+
 // The address follows every setting. Streamlit would make each change one more step for the browser's Back.
 history.pushState = (state, title, address) => history.replaceState(state, title, address);
 
 export default function ({ data, setStateValue }) {
-  if (!told) setStateValue("name", tabName());
+  canvasKey = data.canvas;
+  if (!told) {
+    setStateValue("name", tabName());
+    document.addEventListener("pointerup", noteStroke, true);
+  }
   told = true;
   const lookAfterCanvas = () => {
     const roots = Array.from(document.querySelectorAll(`.st-key-${data.canvas} *`), (one) => one.shadowRoot);
@@ -69,6 +94,7 @@ export default function ({ data, setStateValue }) {
     if (!root) return;
     hideToolbar(root);
     if (noticeLoss(root.querySelector(".dc-root"))) setStateValue("canvas_lost_at", Date.now());
+    if (noticeSilence()) setStateValue("unanswered_at", Date.now());
   };
   lookAfterCanvas();
   const timer = setInterval(lookAfterCanvas, 100);
@@ -102,6 +128,7 @@ def tab() -> Tab:
             height=1,
             on_name_change=lambda: None,
             on_canvas_lost_at_change=lambda: None,
+            on_unanswered_at_change=lambda: None,  # the whole page is drawn anew, and with it the answer
         )
     name, lost_at = told.get("name"), told.get("canvas_lost_at")
     return Tab(

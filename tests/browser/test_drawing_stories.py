@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from playground import ONE, SEVEN, Playground
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from mnist_core import RECIPES
 
@@ -168,3 +168,36 @@ def test_another_theme_and_another_window_keep_the_drawing(playground: Playgroun
         assert playground.overflow <= 0
     playground.draw([(140, 150), (200, 150)])
     playground.reads("7")
+
+
+def test_an_answer_that_is_lost_on_its_way_is_asked_for_again(playground: Playground) -> None:
+    lost: list[bytes] = []
+
+    def carry(socket: WebSocketRoute) -> None:
+        to_server = socket.connect_to_server()
+        socket.on_message(to_server.send)
+
+        def pass_on(message: str | bytes) -> None:
+            if losing and isinstance(message, bytes) and (b"verdict" in message or b"film" in message):
+                lost.append(message)
+            else:
+                socket.send(message)
+
+        to_server.on_message(pass_on)
+
+    losing = False
+    playground.page.route_web_socket("**/_stcore/stream", carry)
+    playground.reload()
+    losing = True
+    start, *others = (playground.place(point) for point in SEVEN)
+    playground.page.mouse.move(*start)
+    playground.page.mouse.down()
+    for point in others:
+        playground.page.mouse.move(*point, steps=4)
+    playground.page.mouse.up()
+    playground.wait(lambda: lost, "an answer that is lost")
+    playground.page.wait_for_timeout(1000)  # whatever else is said of this stroke is lost too
+    playground.settled()
+    losing = False
+    assert playground.film() is None
+    playground.reads("It's a 7")
