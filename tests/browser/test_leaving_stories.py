@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playground import PATIENCE_SECONDS, REPOSITORY, Server
@@ -96,7 +97,8 @@ def test_of_those_who_have_left_nothing_stays(tmp_path: Path) -> None:
         tmp_path / "log", script=str(page), DIGIT_PLAYGROUND_GRACE_SECONDS="2", DIGIT_PLAYGROUND_KEPT_SECONDS="4"
     )
     try:
-        asyncio.run(come_and_go(server))
+        with ThreadPoolExecutor(1) as thread:  # in this one Playwright's own loop is running
+            thread.submit(asyncio.run, come_and_go(server)).result()
     finally:
         server.stop()
     assert server.complaints() == []
