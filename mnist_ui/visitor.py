@@ -30,7 +30,7 @@ from mnist_ui.drawing import Drawer, Drawing
 from mnist_ui.session import widget_value
 
 TICK_SECONDS = 0.5
-TICK_SECONDS_IN_QUEUE = 1.0
+TICKS = {"run": TICK_SECONDS, "front": 1.0, "queue": 3.0}  # seconds, by what is followed; a long queue moves slowly
 SHIPPED, MINE = "shipped", "mine"
 
 
@@ -95,10 +95,12 @@ class Visitor(Drawer):
 
     @property
     def following(self) -> str:
-        """What the page refreshes itself for: "run", "queue" or, when there is nothing to follow, ""."""
+        """What the page refreshes itself for: "run", "queue", its "front", or "" when there is nothing to follow."""
         if self.is_training:
             return "run"
-        return "" if self.waiting_run is None else "queue"
+        if self.waiting_run is None:
+            return ""
+        return "queue" if (run_queue().ahead_of(self.waiting_run) or 0) > 1 else "front"
 
     @property
     def may_train(self) -> bool:
@@ -113,7 +115,7 @@ class Visitor(Drawer):
     @property
     def progress_tick_seconds(self) -> float | None:
         """How often the training panel draws itself anew: also for the place in the queue."""
-        return TICK_SECONDS_IN_QUEUE if self.following == "queue" else self.tick_seconds
+        return TICKS.get(self.following)
 
     def forget_mended(self) -> None:
         """Note that the notice of what was mended has been read."""

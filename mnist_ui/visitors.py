@@ -16,7 +16,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.messages import say
 from mnist_core.runs import WAITING
 from mnist_core.server_settings import server_settings
-from mnist_ui import received
+from mnist_ui import last_words, received
 from mnist_ui.browser import Tab
 from mnist_ui.drawing import Drawer
 from mnist_ui.given_back import close_session, give_back_memory, trim_heap
@@ -120,6 +120,7 @@ def all_visitors() -> Visitors:
     torch.set_num_threads(1)
     leave_out_closed_pages()
     received.bound()
+    last_words.let_them_be_said()
     return Visitors()
 
 

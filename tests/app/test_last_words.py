@@ -1,0 +1,68 @@
+"""A request for a part of the page waits until the run before has said all, with Streamlit's own runner of scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime.app_session import AppSession, AppSessionState
+from streamlit.runtime.scriptrunner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests, ScriptRequestType
+
+from mnist_ui.last_words import LOOK_AGAIN_AFTER, is_saying_last_words, let_them_be_said, patient
+
+PART, WHOLE = ClientState(fragment_id="part"), ClientState()
+
+
+class Session:
+    """As much of an AppSession as a request looks at; the requests of its runner are Streamlit's own."""
+
+    def __init__(self) -> None:
+        self.requests = ScriptRequests()
+        self._scriptrunner = SimpleNamespace(_requests=self.requests)
+        self._state = AppSessionState.APP_IS_RUNNING
+        self._event_loop = asyncio.get_running_loop()
+        self.asked: list[ClientState | None] = []
+
+    def ask(self, client_state: ClientState | None) -> None:
+        patient(lambda session, state: session.asked.append(state))(self, client_state)
+
+
+def test_a_part_of_the_page_waits_for_last_words() -> None:
+    async def story() -> None:
+        session = Session()
+        session.ask(PART)
+        assert session.asked == [PART]  # the run goes on, and takes the request up itself
+        assert session.requests.on_scriptrunner_ready().type == ScriptRequestType.STOP  # it has ended
+        session.ask(PART)
+        session.ask(WHOLE)
+        await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
+        assert session.asked == [PART, WHOLE]  # the part still waits
+        session._scriptrunner = None  # all has been said
+        await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
+        assert session.asked == [PART, WHOLE, PART]
+
+    asyncio.run(story())
+
+
+def test_a_session_that_ends_waits_for_nothing() -> None:
+    async def story() -> None:
+        session = Session()
+        session.requests.request_stop()
+        assert is_saying_last_words(session)
+        session._state = AppSessionState.SHUTDOWN_REQUESTED
+        session.ask(PART)
+        assert session.asked == [PART]
+
+    asyncio.run(story())
+
+
+def test_streamlit_has_what_this_relies_upon() -> None:
+    let_them_be_said()
+    let_them_be_said()
+    assert not hasattr(AppSession.request_rerun.__wrapped__, "__wrapped__")  # once
+    runner = Mock(_requests=ScriptRequests())
+    ScriptRunner.request_stop(runner)  # by way of these very requests
+    assert runner._requests._state == ScriptRequestType.STOP
