@@ -63,18 +63,20 @@ class LocalProcess:
         Raises:
             TrainingError: when the machine has no process to give.
         """
-        prepare_to_fork()
-        self._pipe, theirs = _processes.Pipe()
-        process = _processes.Process(target=entry, args=(*arguments, theirs), name=PROCESS_NAME, daemon=True)
         try:
-            process.start()
+            prepare_to_fork()  # which needs room for a socket among the temporary files
+            self._pipe, theirs = _processes.Pipe()
+            process = _processes.Process(target=entry, args=(*arguments, theirs), name=PROCESS_NAME, daemon=True)
+            try:
+                process.start()
+            finally:
+                theirs.close()  # so that the child's end is the only one, and its death is heard
         except (OSError, EOFError) as error:  # EOFError: the process that was to fork has died of it
-            self._pipe.close()
+            if self._pipe is not None:
+                self._pipe.close()
             raise TrainingError(
                 say("No training process could be started ({error}). Try again later.", error=str(error))
             ) from error
-        finally:
-            theirs.close()  # so that the child's end is the only one, and its death is heard
         self._process, self.process_id = process, process.pid
         return True
 

@@ -75,7 +75,7 @@ PUBLIC: dict[str, Any] = {
     "run_bytes": 300_000_000,
     "kept_runs": 4,
     "kept_weights": 2 * 2**20,
-    "upload_bytes": 4_000_000,
+    "upload_bytes": 8_000_000,
     "own_digits": 200,
 }
 

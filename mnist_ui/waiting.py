@@ -21,13 +21,24 @@ def waiting_words(visitor: Visitor, run: ChildRun) -> str:
     """How many runs are ahead, when it will probably begin, and that the canvas answers all the same."""
     ahead = run_queue().ahead_of(run)
     if ahead is None:
-        return _("Sent to the cluster: it begins as soon as a worker is free.")
+        return sent_words(run)
     if visitor.is_training and run is not visitor.waiting_run:
         return _("You have one run at a time: it begins when your training has ended.")
     others = _n(
         "{count} run is ahead of yours on this server.", "{count} runs are ahead of yours on this server.", ahead
     )
     return " ".join([others, when(run_queue().wait_of(run)), _("Draw meanwhile: the answer comes at once.")])
+
+
+def sent_words(run: ChildRun) -> str:
+    """That a run waits on the cluster, and for how many others of this server."""
+    sent = _("Sent to the cluster: it begins as soon as a worker is free.")
+    if not run.ahead:
+        return sent
+    others = _n(
+        "{count} run of this server waits there first.", "{count} runs of this server wait there first.", run.ahead
+    )
+    return f"{sent} {others}"
 
 
 def when(wait: Wait | None) -> str:

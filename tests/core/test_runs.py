@@ -485,3 +485,19 @@ def test_runs_from_standard_input_running_or_paused_do_not_outlive_the_process_t
     assert len(children) == 2
     assert set(children) <= set(family)
     wait_until(lambda: not any(map(is_alive, family)), "the children end with their parent")
+
+
+def test_without_room_for_temporary_files_a_run_fails_readably(tmp_path: Path) -> None:
+    script = f"""
+import tempfile
+tempfile.tempdir = {str(tmp_path / "not there")!r}
+from mnist_core import TrainConfig, TrainingRun
+run = TrainingRun(TrainConfig(device="cpu"))
+run.start()
+print(run.state, run.error)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=PATIENCE
+    )
+    assert done.stdout.startswith("failed No training process could be started ("), done.stderr
