@@ -34,7 +34,7 @@ def give_back_memory() -> None:
     """Collect what nobody refers to, frozen or not, and return free memory to the system.
 
     `gc.freeze` takes the visitors of that moment out of the collector's sight for good; so all is looked through, which
-    takes some tenths of a second in which nothing is sent: only for when nobody is there to wait.
+    takes some tenths of a second in which nothing is sent: not to be done often while somebody is there to wait.
     """
     gc.unfreeze()
     gc.collect()

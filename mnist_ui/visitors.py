@@ -19,7 +19,7 @@ from mnist_core.server_settings import server_settings
 from mnist_ui import last_words, received
 from mnist_ui.browser import Tab
 from mnist_ui.drawing import Drawer
-from mnist_ui.given_back import close_session, give_back_memory, trim_heap
+from mnist_ui.given_back import close_session, give_back_memory
 from mnist_ui.language import _
 from mnist_ui.server_log import leave_out_closed_pages
 from mnist_ui.session import DRAWER_KEY, set_widget_value, widget_value, write_settings
@@ -27,6 +27,9 @@ from mnist_ui.visitor import Visitor
 
 LOGGER = logging.getLogger(__name__)
 VISITOR_KEY = "visitor"
+GIVE_BACK_SECONDS = (
+    60.0  # between thorough searches for what those who left have left behind, as long as others are here
+)
 COLLECT_SECONDS = 10.0  # from one collection of garbage to the next, in place of Streamlit's after every script run
 LEFT = say(
     "The page was away for over {seconds:,.0f} s, so the run was stopped. What it had learnt is kept: draw, and your "
@@ -41,6 +44,7 @@ class Visitors:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: list[Visitor] = []
+        self._somebody_has_left = False  # and what they have left behind has not been looked for
         threading.Thread(target=self._watch, name="visitors", daemon=True).start()
 
     def welcome(self, visitor: Visitor) -> None:
@@ -70,12 +74,16 @@ class Visitors:
         return newcomer  # a duplicated tab has its original's name: somebody else
 
     def _watch(self) -> None:
-        collected_at = monotonic()
+        collected_at = given_back_at = monotonic()
         while True:
             sleep(1)
             if monotonic() - collected_at > COLLECT_SECONDS:
                 gc.collect()
                 collected_at = monotonic()
+            if self._somebody_has_left and (not self._all or monotonic() - given_back_at > GIVE_BACK_SECONDS):
+                self._somebody_has_left = False
+                give_back_memory()
+                given_back_at = monotonic()
             with self._lock:
                 everyone = list(self._all)
             for visitor in everyone:
@@ -100,12 +108,8 @@ class Visitors:
         """Let go of somebody who will not come back, and give their memory back."""
         with self._lock:
             self._all.remove(visitor)
-            nobody_is_left = not self._all
         close_session(visitor.session_id)
-        if nobody_is_left:
-            give_back_memory()
-        else:
-            trim_heap()
+        self._somebody_has_left = True
 
 
 def is_here(visitor: Visitor) -> bool:
