@@ -27,9 +27,7 @@ from mnist_ui.visitor import Visitor
 
 LOGGER = logging.getLogger(__name__)
 VISITOR_KEY = "visitor"
-GIVE_BACK_SECONDS = (
-    60.0  # between thorough searches for what those who left have left behind, as long as others are here
-)
+SEARCHES = 20  # for what has been left behind, in the time for which visitors are kept; while others are here
 COLLECT_SECONDS = 10.0  # from one collection of garbage to the next, in place of Streamlit's after every script run
 LEFT = say(
     "The page was away for over {seconds:,.0f} s, so the run was stopped. What it had learnt is kept: draw, and your "
@@ -80,7 +78,8 @@ class Visitors:
             if monotonic() - collected_at > COLLECT_SECONDS:
                 gc.collect()
                 collected_at = monotonic()
-            if self._somebody_has_left and (not self._all or monotonic() - given_back_at > GIVE_BACK_SECONDS):
+            is_due = monotonic() - given_back_at > server_settings().kept_seconds / SEARCHES
+            if self._somebody_has_left and (is_due or not self._all):
                 self._somebody_has_left = False
                 give_back_memory()
                 given_back_at = monotonic()

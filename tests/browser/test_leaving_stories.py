@@ -10,8 +10,6 @@ from pathlib import Path
 
 from playground import PATIENCE_SECONDS, REPOSITORY, Server
 
-from mnist_ui.visitors import GIVE_BACK_SECONDS
-
 sys.path.append(str(REPOSITORY / "benchmarks"))
 from tabs import Tab
 
@@ -83,7 +81,7 @@ async def come_and_go(server: Server) -> None:
         assert await stay(server.url, what) == []
     await witness.ask_for_page()
     assert "visitors are known" in witness.words("text")
-    deadline = asyncio.get_running_loop().time() + GIVE_BACK_SECONDS + PATIENCE_SECONDS
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     while "1 visitors are known" not in witness.words("text"):
         assert asyncio.get_running_loop().time() < deadline, witness.words("text")
         await asyncio.sleep(0.5)
