@@ -43,6 +43,7 @@ class Visitors:
         self._lock = threading.Lock()
         self._all: list[Visitor] = []
         self._somebody_has_left = False  # and what they have left behind has not been looked for
+        self._collected_at = self._given_back_at = monotonic()
         threading.Thread(target=self._watch, name="visitors", daemon=True).start()
 
     def welcome(self, visitor: Visitor) -> None:
@@ -72,24 +73,29 @@ class Visitors:
         return newcomer  # a duplicated tab has its original's name: somebody else
 
     def _watch(self) -> None:
-        collected_at = given_back_at = monotonic()
         while True:
             sleep(1)
-            if monotonic() - collected_at > COLLECT_SECONDS:
-                gc.collect()
-                collected_at = monotonic()
-            is_due = monotonic() - given_back_at > server_settings().kept_seconds / SEARCHES
-            if self._somebody_has_left and (is_due or not self._all):
-                self._somebody_has_left = False
-                give_back_memory()
-                given_back_at = monotonic()
-            with self._lock:
-                everyone = list(self._all)
-            for visitor in everyone:
-                try:
-                    self._look_after(visitor)
-                except Exception:  # one visitor's trouble must not keep the others from being looked after
-                    LOGGER.exception("A visitor could not be looked after")
+            try:
+                self._look_around()
+            except Exception:  # whatever it is, the runs of those who leave must be ended later too
+                LOGGER.exception("Looking after the visitors failed")
+
+    def _look_around(self) -> None:
+        if monotonic() - self._collected_at > COLLECT_SECONDS:
+            gc.collect()
+            self._collected_at = monotonic()
+        is_due = monotonic() - self._given_back_at > server_settings().kept_seconds / SEARCHES
+        if self._somebody_has_left and (is_due or not self._all):
+            self._somebody_has_left = False
+            give_back_memory()
+            self._given_back_at = monotonic()
+        with self._lock:
+            everyone = list(self._all)
+        for visitor in everyone:
+            try:
+                self._look_after(visitor)
+            except Exception:  # one visitor's trouble must not keep the others from being looked after
+                LOGGER.exception("A visitor could not be looked after")
 
     def _look_after(self, visitor: Visitor) -> None:
         if is_here(visitor):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 from streamlit.proto.ClientState_pb2 import ClientState
@@ -30,6 +33,12 @@ class Session:
         patient(lambda session, state: session.asked.append(state))(self, client_state)
 
 
+def carry_out(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """On a thread of its own: on this one the loop of the browser's stories may be running."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, story()).result()
+
+
 def test_a_part_of_the_page_waits_for_last_words() -> None:
     async def story() -> None:
         session = Session()
@@ -44,7 +53,7 @@ def test_a_part_of_the_page_waits_for_last_words() -> None:
         await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
         assert session.asked == [PART, WHOLE, PART]
 
-    asyncio.run(story())
+    carry_out(story)
 
 
 def test_a_session_that_ends_waits_for_nothing() -> None:
@@ -56,7 +65,7 @@ def test_a_session_that_ends_waits_for_nothing() -> None:
         session.ask(PART)
         assert session.asked == [PART]
 
-    asyncio.run(story())
+    carry_out(story)
 
 
 def test_streamlit_has_what_this_relies_upon() -> None:

@@ -181,6 +181,16 @@ def test_a_run_ends_when_its_page_has_been_gone_for_the_grace_time(connected, se
     assert stays.run.state == WAITING
 
 
+def test_the_watch_over_visitors_outlives_its_own_trouble(connected, set_server, wait_until, caplog) -> None:
+    set_server(grace_seconds="unclear")
+    visitors = Visitors()
+    wait_until(lambda: "Looking after the visitors failed" in caplog.text)
+    set_server(grace_seconds="0.1")
+    leaves = Visitor(session_id="leaves", run=TrainingRun(TrainConfig()))
+    visitors.welcome(leaves)
+    wait_until(lambda: leaves.run.state == STOPPED)
+
+
 def test_an_experiment_ends_with_its_page_too(connected, set_server, wait_until) -> None:
     set_server(grace_seconds="0.1")
     leaves = Visitor(session_id="leaves", run=TrainingRun(TrainConfig()))

@@ -37,7 +37,7 @@ def test_auto_takes_a_gpu_where_there_is_one() -> None:
     assert find_device("auto").type == (others[0] if others else "cpu")
 
 
-@pytest.mark.parametrize("name", [*({"cuda", "mps"} - available_devices().keys()), "tpu", ""])
+@pytest.mark.parametrize("name", [*sorted({"cuda", "mps"} - available_devices().keys()), "tpu", ""])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(name) -> None:
     with pytest.raises(TrainingError) as caught:
         find_device(name)
