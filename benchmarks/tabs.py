@@ -78,14 +78,18 @@ class Tab:
 
     # Coming and going
 
-    async def open(self) -> None:
-        """Load the page, and wait until one can draw."""
+    async def load(self) -> None:
+        """Ask for the page as a browser does that loads it; what comes, comes later."""
         self._forget_page()
         self.paper.is_touched = False
         await self._connect([])
         self._session = ""
         await self._send()
-        await self.wait(lambda: self._is_named and self.is_quiet and self.finds("train_sidebar"), "the page")
+
+    async def open(self) -> None:
+        """Load the page, and wait until it is whole."""
+        await self.load()
+        await self.wait(lambda: self.is_whole, "the page")
 
     async def _connect(self, session: list[str]) -> None:
         address = self._url.replace("http", "ws", 1) + "/_stcore/stream"
@@ -187,10 +191,10 @@ class Tab:
         kind = element.WhichOneof("type") or ""
         value = getattr(element, kind) if kind else None
         self._tree[path] = Shown(kind, value, delta.fragment_id, self._run)
+        self._news.set()
         if kind == "html" and 'class="film"' in value.body:
             if value.body != self.film:
                 self.film, self.film_at = value.body, perf_counter()
-                self._news.set()
         elif kind in STATES:
             if value.set_value or value.id not in self._states:
                 state = WidgetState(id=value.id)
@@ -237,6 +241,20 @@ class Tab:
     def is_quiet(self) -> bool:
         """Whether the server has nothing more to say for now."""
         return not self._is_running and self._awaited is None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the page has come as far as its last panels."""
+        return self._is_named and self.is_quiet and self.finds("train_sidebar")
+
+    @property
+    def has_canvas(self) -> bool:
+        """Whether one can draw."""
+        return self._canvas() is not None
+
+    def _canvas(self) -> Shown | None:
+        canvases = (one for one in self._tree.values() if getattr(one.value, "component_name", "") == CANVAS)
+        return next(canvases, None)
 
     def finds(self, *keys: str) -> bool:
         """Whether one of these widgets is on the page."""
@@ -337,6 +355,7 @@ class Tab:
         return self.film_at - sent
 
     async def _send_drawing(self) -> None:
-        shown = next(one for one in self._tree.values() if getattr(one.value, "component_name", "") == CANVAS)
+        shown = self._canvas()
+        assert shown is not None
         self._states[shown.value.id] = WidgetState(id=shown.value.id, json_value=self.paper.as_json())
         await self._send(shown.fragment)

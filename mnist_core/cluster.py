@@ -51,7 +51,11 @@ class ClusterTask:
     def start(self, entry: EntryFunction, arguments: tuple[object, ...]) -> bool:
         """Send it to the cluster, without waiting; False, for it begins when a worker has room: then comes a Begun."""
         self._waiting.append(self)
-        threading.Thread(target=self._run, args=(entry, arguments), name="cluster", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(entry, arguments), name="cluster", daemon=True).start()
+        except RuntimeError:  # the system has no thread to give
+            self._wait_no_more()
+            raise
         return False
 
     @property

@@ -74,20 +74,20 @@ class LocalProcess:
         except (OSError, EOFError) as error:  # EOFError: the process that was to fork has died of it
             if self._pipe is not None:
                 self._pipe.close()
-            raise TrainingError(
-                say("No training process could be started ({error}). Try again later.", error=str(error))
-            ) from error
+            raise TrainingError(not_started(error)) from error
         self._process, self.process_id = process, process.pid
         return True
 
     def send(self, order: str) -> bool:
         """Tell the child to pause, resume or stop; False when it can hear nothing any more."""
-        assert self._pipe is not None
-        try:
-            self._pipe.send(order)
-        except OSError:  # the child has just died; who listens will hear of it
-            return False
-        return True
+        with self._lock:
+            if self._process is None or self._pipe is None:
+                return False
+            try:
+                self._pipe.send(order)
+            except OSError:  # the child has just died; who listens will hear of it
+                return False
+            return True
 
     def receive(self) -> Any:
         """Wait for the next message; the last one is an Ended, told by the child or, if it died, made here."""
@@ -117,6 +117,11 @@ class LocalProcess:
         with self._lock:
             if self._process is not None:
                 self._process.kill()
+
+
+def not_started(error: BaseException) -> Message:
+    """What a person reads when the machine has no process, or thread, to give."""
+    return say("No training process could be started ({error}). Try again later.", error=str(error))
 
 
 def death_reason(exit_code: int | None) -> Message:

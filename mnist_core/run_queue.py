@@ -13,6 +13,7 @@ from mnist_core.runs import PAUSED, WAITING, ChildRun
 
 LOGGER = logging.getLogger(__name__)
 LOOK_EVERY = 0.1  # seconds
+ENOUGH = 0.25  # of a run, to tell its pace by: the beginning takes time of its own
 MOST_PACES = 100  # kinds of runs whose pace is remembered
 
 
@@ -22,12 +23,14 @@ class Entry:
 
     Attributes:
         called: whether it was told to start. began: when it was first seen to go on; None before.
+        has_paused: whether it was ever seen to rest.
     """
 
     run: ChildRun
     owner: object
     called: bool = False
     began: float | None = None
+    has_paused: bool = False
 
     @property
     def elapsed_seconds(self) -> float:
@@ -72,8 +75,12 @@ class RunQueue:
         self._advance()
         with self._lock:
             if self._entries and self._watcher is None:
-                self._watcher = threading.Thread(target=self._watch, name="run queue", daemon=True)
-                self._watcher.start()
+                watcher = threading.Thread(target=self._watch, name="run queue", daemon=True)
+                try:
+                    watcher.start()
+                    self._watcher = watcher
+                except RuntimeError:  # the system has no thread to give; whoever enters next tries again
+                    LOGGER.exception("Nobody looks after the queue")
 
     def ahead_of(self, run: ChildRun) -> int | None:
         """How many runs must end or be called before this one is called; None when it does not wait here."""
@@ -95,6 +102,7 @@ class RunQueue:
                 return None
             before = self._before(waits)
             ends = [self._rest(entry) for entry in before if entry.called]
+            own = [self._rest(entry) for entry in before if entry.called and entry.owner is waits.owner]
             durations = [self._bounded(self._expected_seconds(entry.run), 0.0) for entry in before if not entry.called]
         if None in ends or None in durations:
             return None
@@ -102,7 +110,8 @@ class RunQueue:
         heapq.heapify(places)
         for duration in durations:
             heapq.heappush(places, heapq.heappop(places) + (duration.seconds if duration else 0.0))
-        return Wait(places[0], any(wait is not None and wait.at_most for wait in (*ends, *durations)))
+        seconds = max([places[0], *(end.seconds for end in own if end)])
+        return Wait(seconds, any(wait is not None and wait.at_most for wait in (*ends, *durations)))
 
     def _before(self, waits: Entry) -> list[Entry]:
         """The entries that go on, and those that were there before this one."""
@@ -137,8 +146,8 @@ class RunQueue:
         while True:
             try:
                 self._look()
-            except Exception:  # one run's trouble must not keep the others waiting for ever
-                LOGGER.exception("A run could not be looked after")
+            except Exception:  # whatever it is, those who wait must be called later too
+                LOGGER.exception("The queue could not be looked after")
             with self._lock:
                 if not self._entries:
                     self._watcher = None
@@ -150,30 +159,36 @@ class RunQueue:
         with self._lock:
             entries = list(self._entries)
         for entry in entries:
-            if entry.run.is_over:
-                self._bury(entry)
-            elif entry.began is None and entry.run.state != WAITING:
-                entry.began = monotonic()
-            elif self.most_seconds is not None and entry.elapsed_seconds > self.most_seconds:
-                entry.run.stop(
-                    say(
-                        "A run may take {seconds:,.0f} s on this server, and this one has. "
-                        "What it had learnt is kept: draw, and your network answers.",
-                        seconds=self.most_seconds,
-                    )
-                )
+            try:
+                self._look_after(entry)
+            except Exception:  # one run's trouble must not keep the others waiting for ever
+                LOGGER.exception("A run could not be looked after")
         self._advance()
 
+    def _look_after(self, entry: Entry) -> None:
+        entry.has_paused = entry.has_paused or entry.run.state == PAUSED
+        if entry.run.is_over:
+            self._bury(entry)
+        elif entry.began is None and entry.run.state != WAITING:
+            entry.began = monotonic()
+        elif self.most_seconds is not None and entry.elapsed_seconds > self.most_seconds:
+            entry.run.stop(
+                say(
+                    "A run may take {seconds:,.0f} s on this server, and this one has. "
+                    "What it had learnt is kept: draw, and your network answers.",
+                    seconds=self.most_seconds,
+                )
+            )
+
     def _bury(self, entry: Entry) -> None:
-        """Take a run that is over out, and remember what it took."""
+        """Take a run that is over out, and remember what it took, if that says something of the next ones."""
         with self._lock:
             self._entries.remove(entry)
-            kind, amount = entry.run.workload
-            done = amount * entry.run.progress
-            if entry.began is None or done <= 0:
+            if entry.began is None or entry.has_paused or entry.run.progress < ENOUGH:
                 return
+            kind, amount = entry.run.workload
             taken = entry.elapsed_seconds
-            self._paces[kind] = taken / done
+            self._paces[kind] = taken / (amount * entry.run.progress)
             while len(self._paces) > MOST_PACES:
                 self._paces.pop(next(iter(self._paces)))
             self._usual_seconds = taken if self._usual_seconds is None else (self._usual_seconds + taken) / 2

@@ -11,6 +11,7 @@ from torch import nn
 from mnist_core.config import TrainConfig
 from mnist_core.errors import TrainingError
 from mnist_core.fine_tuning import Beginning
+from mnist_core.local_process import not_started
 from mnist_core.messages import Message, say
 from mnist_core.places import Place, choose_place
 from mnist_core.snapshots import LARGEST_SNAPSHOTS, Series, Snapshot, model_at
@@ -53,13 +54,19 @@ class ChildRun:
                 raise RuntimeError(f"this run is {self.state}; it can be started only once")
             self._place = choose_place()
             try:
-                if self._place.start(self._entry, self._arguments):
-                    self.state = RUNNING
+                begins = self._place.start(self._entry, self._arguments)
+                listener = threading.Thread(target=self._listen, name="training listener", daemon=True)
+                listener.start()
             except TrainingError as error:
                 self.state, self.error = FAILED, error.message
                 return
-            self._listener = threading.Thread(target=self._listen, name="training listener", daemon=True)
-            self._listener.start()
+            except RuntimeError as error:  # the system has no thread to give
+                self._place.kill()
+                self.state, self.error = FAILED, not_started(error)
+                return
+            self._listener = listener
+            if begins:
+                self.state = RUNNING
 
     @property
     def is_sent(self) -> bool:

@@ -8,7 +8,9 @@ stroke was lost about once in sixty strokes, with thirty visitors on two cores.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession, AppSessionState
@@ -24,14 +26,27 @@ def let_them_be_said() -> None:
 
 
 def patient(request: Any) -> Any:
-    """`AppSession.request_rerun`, which is called on the session's event loop, with patience."""
+    """`AppSession.request_rerun`, which is called on the session's event loop, with patience; the order is kept."""
+    waiting: WeakKeyDictionary[AppSession, deque[ClientState]] = WeakKeyDictionary()
 
     @functools.wraps(request)
     def request_rerun(session: AppSession, client_state: ClientState | None) -> None:
-        if client_state is not None and client_state.fragment_id and is_saying_last_words(session):
-            session._event_loop.call_later(LOOK_AGAIN_AFTER, request_rerun, session, client_state)
-        else:
-            request(session, client_state)
+        earlier = waiting.setdefault(session, deque())
+        if client_state is not None and client_state.fragment_id and (earlier or is_saying_last_words(session)):
+            if not earlier:
+                session._event_loop.call_later(LOOK_AGAIN_AFTER, look_again, session)
+            earlier.append(client_state)
+            return
+        while earlier:  # what widgets told with them must not come after what they tell now
+            request(session, earlier.popleft())
+        request(session, client_state)
+
+    def look_again(session: AppSession) -> None:
+        earlier = waiting[session]
+        while earlier and not is_saying_last_words(session):
+            request(session, earlier.popleft())
+        if earlier:
+            session._event_loop.call_later(LOOK_AGAIN_AFTER, look_again, session)
 
     return request_rerun
 

@@ -145,7 +145,7 @@ def show_curves(run: TrainingRun) -> None:
     """Loss per batch, and accuracy in training and on the test set, over the steps of the run."""
     history = list(run.history)
     last = run.last_batch
-    if last is None:
+    if last is None or not history:
         return
     curve = batch_curve(history)
     epochs = list(run.epochs)

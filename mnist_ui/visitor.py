@@ -199,8 +199,8 @@ class Visitor(Drawer):
         if run is None or run.state == WAITING:
             return
         self.waiting_run = None
-        if run.stopped_because is not None and not run.history:
-            self.lost_place = run.stopped_because
+        if run.is_over and not run.history and (run.stopped_because or run.error):
+            self.lost_place = run.stopped_because or run.error  # and what there was before goes on answering
             return
         self.run, self.opened, self.answered_by = run, None, MINE
         self.recent_runs.add(run)

@@ -20,8 +20,8 @@ def show(visitor: Visitor, run: ChildRun) -> None:
 def waiting_words(visitor: Visitor, run: ChildRun) -> str:
     """How many runs are ahead, when it will probably begin, and that the canvas answers all the same."""
     ahead = run_queue().ahead_of(run)
-    if ahead is None:
-        return sent_words(run)
+    if ahead is None:  # it has been called
+        return sent_words(run) if run_queue().places is None else when(Wait(0))
     if visitor.is_training and run is not visitor.waiting_run:
         return _("You have one run at a time: it begins when your training has ended.")
     others = _n(

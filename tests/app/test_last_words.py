@@ -28,9 +28,10 @@ class Session:
         self._state = AppSessionState.APP_IS_RUNNING
         self._event_loop = asyncio.get_running_loop()
         self.asked: list[ClientState | None] = []
+        self._request = patient(lambda session, state: session.asked.append(state))
 
     def ask(self, client_state: ClientState | None) -> None:
-        patient(lambda session, state: session.asked.append(state))(self, client_state)
+        self._request(self, client_state)
 
 
 def carry_out(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -46,12 +47,32 @@ def test_a_part_of_the_page_waits_for_last_words() -> None:
         assert session.asked == [PART]  # the run goes on, and takes the request up itself
         assert session.requests.on_scriptrunner_ready().type == ScriptRequestType.STOP  # it has ended
         session.ask(PART)
-        session.ask(WHOLE)
         await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
-        assert session.asked == [PART, WHOLE]  # the part still waits
+        assert session.asked == [PART]  # the second one waits
         session._scriptrunner = None  # all has been said
         await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
-        assert session.asked == [PART, WHOLE, PART]
+        assert session.asked == [PART, PART]
+
+    carry_out(story)
+
+
+def test_requests_keep_their_order() -> None:
+    async def story() -> None:
+        session, first, second = Session(), ClientState(fragment_id="first"), ClientState(fragment_id="second")
+        session.requests.request_stop()
+        session.ask(first)
+        session.ask(second)
+        assert session.asked == []
+        session.ask(WHOLE)  # says all that was to be said: nothing needs to wait any more
+        assert session.asked == [first, second, WHOLE]
+        await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
+        assert session.asked == [first, second, WHOLE]
+        session.ask(first)
+        session._scriptrunner = None
+        session.ask(second)
+        assert session.asked == [first, second, WHOLE]
+        await asyncio.sleep(3 * LOOK_AGAIN_AFTER)
+        assert session.asked == [first, second, WHOLE, first, second]
 
     carry_out(story)
 

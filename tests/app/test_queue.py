@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from page_parts import button, choose, labels, settings, visitor_of, words
 
-from mnist_core import RECIPES
+from mnist_core import RECIPES, TrainConfig, TrainingRun
+from mnist_core.errors import TrainingError
+from mnist_core.local_process import LocalProcess, not_started
 from mnist_core.run_queue import Wait
 from mnist_core.runs import RUNNING, STOPPED, WAITING
-from mnist_ui.visitor import SHIPPED, run_queue
+from mnist_ui.visitor import MINE, SHIPPED, Visitor, run_queue
 from mnist_ui.visitors import Visitors
-from mnist_ui.waiting import when
+from mnist_ui.waiting import waiting_words, when
 
 
 @pytest.fixture
@@ -175,6 +177,35 @@ def test_settings_that_make_no_sense_are_shown_in_place_of_the_page(set_server, 
     assert not page.exception
     assert "DIGIT_PLAYGROUND_EPOCHS is 'many', but it must be a whole number from 1 on, or none." in page.error[0].value
     assert not page.button
+
+
+def test_a_training_that_cannot_start_leaves_the_network_that_there_was(open_page, wait_until, monkeypatch) -> None:
+    page = choose(open_page(), epochs=1, train_images=1000, device="cpu")
+    button(page, "Train").click().run()
+    before = visitor_of(page).run
+    wait_until(lambda: before.is_over)
+    page.run()
+
+    def start(*_told: object) -> bool:
+        raise TrainingError(not_started(OSError("no room")))
+
+    monkeypatch.setattr(LocalProcess, "start", start)
+    button(page, "Train again").click().run()
+    assert not page.exception
+    assert "No training process could be started (no room). Try again later." in [
+        one.value for one in page.main.warning
+    ]
+    assert visitor_of(page).run is before
+    assert visitor_of(page).answering_model()[0] == MINE
+    assert [one.run for one in visitor_of(page).recent_runs] == [before]
+    monkeypatch.undo()
+    button(page, "Train again").click().run()
+    assert visitor_of(page).run is not before
+    assert not page.main.warning
+
+
+def test_who_has_been_called_is_not_sent_to_a_cluster_that_is_not_there() -> None:
+    assert waiting_words(Visitor(), TrainingRun(TrainConfig())) == "Yours begins in a few seconds."
 
 
 def test_a_run_that_took_too_long_says_so(set_server, open_page, wait_until) -> None:

@@ -170,7 +170,7 @@ class Stretch(ChildRun):
 
     def __init__(self, left: float | None, amount: float = 1.0) -> None:
         super().__init__(print)
-        self.left, self.amount = left, amount
+        self.left, self.amount, self.done = left, amount, 1.0
 
     def start(self) -> None:
         self.state = "running"
@@ -185,7 +185,7 @@ class Stretch(ChildRun):
 
     @property
     def progress(self) -> float:
-        return 1.0
+        return self.done
 
 
 def test_the_estimate_plays_the_queue_through():
@@ -198,6 +198,52 @@ def test_the_estimate_plays_the_queue_through():
     assert [queue.wait_of(run) for run in runs] == [None, None, Wait(10.0), Wait(18.0), Wait(20.0)]
     for run in runs:
         run.state = "done"
+
+
+def test_who_has_a_run_already_waits_for_its_end_although_there_is_room():
+    queue = RunQueue(places=2)
+    going_on, next_one = Stretch(40.0), Stretch(None)
+    for run in (going_on, next_one):
+        queue.enter(run, "the same")
+    assert queue.wait_of(next_one) == Wait(40.0)
+    going_on.state = next_one.state = "done"
+
+
+def test_a_run_that_rested_or_had_hardly_begun_says_nothing_of_the_next_ones():
+    queue = RunQueue(places=1)
+    rested, broken_off, whole = (Stretch(None) for _ in range(3))
+    for run in (rested, broken_off, whole):
+        queue.enter(run, "a")
+    rested.state = "paused"
+    time.sleep(0.5)  # the queue looks every 0.1 s
+    rested.state = "done"
+    wait_until(lambda: broken_off.state == "running")
+    broken_off.done = 0.01
+    broken_off.state = "stopped"
+    wait_until(lambda: whole.state == "running")
+    assert queue._paces == {}
+    whole.state = "done"
+    wait_until(lambda: queue._paces)
+
+
+def test_without_a_thread_to_look_after_the_queue_whoever_enters_next_tries_again(monkeypatch, caplog):
+    start = threading.Thread.start
+
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    queue = RunQueue(places=1)
+    runs = [Stretch(None) for _ in range(3)]
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    queue.enter(runs[0], 0)
+    queue.enter(runs[1], 1)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert "Nobody looks after the queue" in caplog.text
+    queue.enter(runs[2], 2)
+    for run in runs:
+        wait_until(lambda run=run: run.state == "running")
+        run.state = "done"
+    wait_until(lambda: not queue._entries)
 
 
 def test_nobody_claims_to_know_how_long_it_takes_before_anything_is_known():

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -501,3 +502,23 @@ print(run.state, run.error)
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=PATIENCE
     )
     assert done.stdout.startswith("failed No training process could be started ("), done.stderr
+
+
+def test_without_a_thread_to_listen_a_run_fails_readably_and_its_child_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def no_listener(thread: threading.Thread) -> None:
+        if thread.name == "training listener":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    run = TrainingRun(TrainConfig(device="cpu", epochs=1000))
+    monkeypatch.setattr(threading.Thread, "start", no_listener)
+    run.start()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert run.state == "failed"
+    assert run.error == "No training process could be started (can't start new thread). Try again later."
+    child = run._place.process_id
+    wait_until(lambda: not is_alive(child), "the child ends")
