@@ -14,6 +14,8 @@ from mnist_core.messages import Message, say
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 MOST_PIXELS = 25_000_000
 MOST_BYTES = 35_000_000  # that the decoder may take: a sheet of A4 in colour at 300 dots an inch
+MOST_ACROSS = 50_000  # pixels of a side: rows are converted as wholes
+MOST_RUNS = 1_000_000  # pixels of a BMP file of runs, which Pillow unpacks in Python, one by one
 LARGEST_TILE = 4_000_000  # pixels of a TIFF file's tiles, whatever the picture's size
 MOST_SCANS = 100  # of a JPEG file, each of which goes over the whole picture; there are ten at most
 LONGEST_SIDE = 1024  # pixels; larger pictures are reduced
@@ -22,6 +24,7 @@ BAND = 2**18  # pixels that are converted at a time
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2}  # of a decoded pixel; 4 in all other modes
 # How often its decoder holds the picture: that of WebP on several canvases, that of TIFF strip by strip, and turned.
 COPIES = {"WEBP": 4, "TIFF": 3}
+RUNS = (1, 2)  # how a BMP file says that it is packed as runs of equal pixels
 SCAN = b"\xff\xda"  # with which each scan of a JPEG begins; among its numbers no ff is followed by da
 
 PngImagePlugin.MAX_TEXT_MEMORY = 2**20  # bytes of unpacked notes; Pillow itself would take 64 MB
@@ -69,7 +72,9 @@ def check_cost(image: Image.Image, content: bytes, place: int, name: Message) ->
     image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is decoded at a half, a quarter or an eighth
     decoded = image.width * image.height * PIXEL_BYTES.get(image.mode, 4) * COPIES.get(image.format or "", 1)
     scans = content.count(SCAN, place) if image.format == "JPEG" else 0
-    if decoded + coefficients > MOST_BYTES or tile_pixels(image) > LARGEST_TILE or scans > MOST_SCANS:
+    of_runs = image.format == "BMP" and image.info.get("compression") in RUNS and pixels > MOST_RUNS
+    too_much = decoded + coefficients > MOST_BYTES or tile_pixels(image) > LARGEST_TILE or scans > MOST_SCANS
+    if too_much or of_runs or max(size) > MOST_ACROSS:
         raise DrawingError(
             say(
                 "{picture} has {width:,} x {height:,} pixels, and takes too much to decode. "

@@ -16,6 +16,7 @@ from mnist_core.errors import DrawingError
 from mnist_core.messages import say
 from mnist_core.own_digits import OwnDigit, label_drawing
 
+BYTES_EACH = 40_000  # that a drawing may take on the mean; one from the canvas takes a tenth
 SAME = 1.0  # grey levels of 255 that two prepared images may differ by, on the mean, and still be of one drawing
 
 
@@ -48,7 +49,7 @@ class Kept:
 
 
 class MyDigits:
-    """The drawings in the order in which they came, `most` at most.
+    """The drawings in the order in which they came, `most` at most, and as many times BYTES_EACH.
 
     Attributes:
         revision: how often they have changed.
@@ -73,7 +74,7 @@ class MyDigits:
     @property
     def is_full(self) -> bool:
         """Whether no more can be kept."""
-        return len(self) >= self.most
+        return len(self) >= self.most or sum(len(kept.digit.png) for kept in self) >= BYTES_EACH * self.most
 
     @property
     def learnt(self) -> list[Kept]:
@@ -118,8 +119,7 @@ class MyDigits:
         known = self.find(prepared.image)
         if known is not None:
             return self.relabel(known.number, digit.label)
-        if self.is_full:
-            raise DrawingError(say("My digits is full: this server keeps {most:,} for you.", most=self.most))
+        self._make_sure_of_room()
         self._came += 1
         image = as_bytes(prepared.image)
         held_out = hash(image.tobytes()) not in self._known_by_heart and self._holds_out_next(digit.label)
@@ -127,6 +127,12 @@ class MyDigits:
         self._kept[kept.number] = kept
         self.revision += 1
         return kept
+
+    def _make_sure_of_room(self) -> None:
+        if len(self) >= self.most:
+            raise DrawingError(say("My digits is full: this server keeps {most:,} for you.", most=self.most))
+        if self.is_full:
+            raise DrawingError(say("My digits is full: its pictures take too much room. Make yours smaller."))
 
     def _holds_out_next(self, label: int) -> bool:
         """Whether the next drawing of this label is held out: of each label the second, the fifth, the eighth ..."""
@@ -153,8 +159,7 @@ class MyDigits:
         Raises:
             DrawingError: when there are too many by now.
         """
-        if self.is_full:
-            raise DrawingError(say("My digits is full: this server keeps {most:,} for you.", most=self.most))
+        self._make_sure_of_room()
         self._kept[kept.number] = kept
         self.revision += 1
 

@@ -62,18 +62,8 @@ def unpack(png: bytes) -> Picture:
     return picture
 
 
-def is_drawn_here(png: bytes) -> bool:
-    """Whether a PNG is one of ours, which need no guess at what is ink and what is paper.
-
-    Raises:
-        DrawingError: as `unpack` does.
-    """
-    _, drawn_here = read_png(png)
-    return drawn_here
-
-
 def read_png(png: bytes) -> tuple[Picture, bool]:
-    """What a PNG shows, see `unpack`, and whether it is one of ours."""
+    """What a PNG shows, see `unpack`, and whether it is one of ours, which need no guess at what is ink."""
     no_drawing = say("This is no PNG of a drawing, at most {side} pixels a side.", side=LONGEST_SIDE)
     if len(png) > LARGEST_PNG:
         raise DrawingError(no_drawing)

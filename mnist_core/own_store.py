@@ -65,7 +65,10 @@ class OwnStore:
 
     def remove(self, number: int) -> bool:
         """Remove a drawing and overwrite what it was; whether it was still there."""
-        return self._run("DELETE FROM own_digits WHERE id = ?", number).rowcount == 1
+        is_removed = self._run("DELETE FROM own_digits WHERE id = ?", number).rowcount == 1
+        if is_removed:
+            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")  # or it would stay in the log until that is written over
+        return is_removed
 
     def count(self) -> int:
         """How many drawings there are."""

@@ -10,7 +10,7 @@ from typing import IO
 
 from mnist_core.errors import DrawingError
 from mnist_core.messages import say
-from mnist_core.own_digits import LARGEST_PNG, OwnDigit, is_drawn_here, label_drawing
+from mnist_core.own_digits import LARGEST_PNG, OwnDigit, label_drawing, read_png
 from mnist_core.pictures import read_picture
 
 CSV_NAME = "digits.csv"
@@ -226,10 +226,11 @@ def unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) ->
 
 
 def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: int) -> OwnDigit:
-    """One labelled drawing: as it is when it was drawn here, otherwise its ink."""
+    """One labelled drawing, packed anew: as it is when it was drawn here, otherwise its ink."""
     png = unpack_entry(archive, entry, LARGEST_PNG)
     try:
-        return OwnDigit(png, label) if is_drawn_here(png) else label_drawing(read_picture(png), label)
+        picture, is_drawn_here = read_png(png)
+        return label_drawing(picture if is_drawn_here else read_picture(png), label)
     except DrawingError as error:
         raise DrawingError(say("{name}: {why}", name=shown(entry.filename), why=error.message)) from error
 

@@ -22,7 +22,7 @@ SMALLEST_PHOTOGRAPH = 64  # pixels of the longer side
 FAINT = 90.0  # grey levels; clean drawings differ more from their paper
 WIDEST_STROKE = 0.3  # of a clean drawing, as a share of the longer side
 
-# Silencing warnings is process-wide, and a picture being decoded may take 50 MB: one at a time.
+# Silencing warnings is process-wide, and a picture takes up to 50 MB while it is read: one at a time.
 _decoding = threading.Lock()
 
 
@@ -73,8 +73,9 @@ def read_picture(path_or_bytes: Path | str | bytes) -> Ink:
                 error=str(error),
             )
         ) from error
-    grey = on_paper(image)
-    return stretch(grey) if is_clean(grey) else ink_on_paper(grey)
+    with _decoding:
+        grey = on_paper(image)
+        return stretch(grey) if is_clean(grey) else ink_on_paper(grey)
 
 
 def read_file(path: Path) -> bytes:

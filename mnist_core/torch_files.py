@@ -58,14 +58,19 @@ def read_pth(content: bytes) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
         Exception: whatever a parser raises at a damaged one.
     """
     state = torch.load(io.BytesIO(packed_anew(content)), map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and is_plain_tensor(tensor) for name, tensor in state.items()
-    ):
+    if not isinstance(state, dict):
         raise no_state_dict()
-    if sum(tensor.nbytes for tensor in state.values()) > len(content):
+    tensors, notes = plain(state), plain(getattr(state, "__dict__", {}).get("_metadata"))
+    if not all(isinstance(name, str) and is_plain_tensor(tensor) for name, tensor in tensors.items()):
+        raise no_state_dict()
+    if sum(tensor.nbytes for tensor in tensors.values()) > len(content):
         raise WeightsError(say("The file claims more numbers than it holds."))  # by counting some of them repeatedly
-    notes = getattr(state, "_metadata", {})
-    return state, notes if isinstance(notes, dict) else {}
+    return tensors, notes
+
+
+def plain(found: object) -> dict[Any, Any]:
+    """A dict of what is in another one, whose own methods a file can have replaced; empty if it is none."""
+    return dict(dict.items(found)) if isinstance(found, dict) else {}
 
 
 def packed_anew(content: bytes) -> bytes:

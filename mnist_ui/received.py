@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import threading
 from collections import deque
 from typing import Any
@@ -22,6 +23,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 LARGEST_STATE = 2_600_000  # characters: the strokes and the picture of a canvas
 MOST_CONTAINERS = 100_000  # lists and objects in it; a canvas full of strokes has half as many
 DEEPEST = 50  # a canvas has seven levels
+TEXT = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)  # in JSON; one without an end goes on to the end
 MOST_STATES = 1000  # of widgets in a message; the page has fewer than a hundred
 MOST_FILES = 3  # of a session; the page reads a file as soon as it has come
 MOST_SHELVED, LARGEST_FILES = 1000, 100_000_000  # files, and their bytes, of all sessions
@@ -66,14 +68,14 @@ def is_sound(state: str) -> bool:
         return False
     try:
         json.loads(state)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
 
 def depth(state: str) -> int:
-    """How deep the lists and objects of a JSON text lie in each other; brackets within a text count too."""
-    signs = np.frombuffer(state.encode("utf-8", "replace"), np.uint8)
+    """How deep the lists and objects of a JSON text lie in each other."""
+    signs = np.frombuffer(TEXT.sub(b"", state.encode("utf-8", "replace")), np.uint8)
     steps = np.zeros(len(signs), np.int32)
     for opening, closing in (b"[]", b"{}"):
         steps += signs == opening

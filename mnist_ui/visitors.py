@@ -16,7 +16,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.messages import say
 from mnist_core.runs import WAITING
 from mnist_core.server_settings import server_settings
-from mnist_ui import last_words, received
+from mnist_ui import consent, last_words, received
 from mnist_ui.browser import Tab
 from mnist_ui.drawing import Drawer
 from mnist_ui.given_back import close_session, give_back_memory
@@ -111,6 +111,10 @@ class Visitors:
 
     def _forget(self, visitor: Visitor) -> None:
         """Let go of somebody who will not come back, and give their memory back."""
+        visitor.contribution.try_again()  # their last word on their drawings may not have been acted upon
+        consent.follow(visitor)
+        if visitor.contribution.problem is not None:
+            LOGGER.error("%s", visitor.contribution.problem)
         with self._lock:
             self._all.remove(visitor)
         close_session(visitor.session_id)

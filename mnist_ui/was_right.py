@@ -74,7 +74,7 @@ def show_words(visitor: Visitor, reading: Reading, kept: Kept | None) -> None:
             )  # fmt: skip
         elif digits.is_full:
             st.caption(
-                _("My digits is full: {most:,} drawings. Remove some there to keep this one.", most=digits.most),
+                _("My digits is full: {most:,} drawings. Remove some there to keep this one.", most=len(digits)),
                 width="content",
             )
         elif len(reading.whole.candidates) == 1:

@@ -96,7 +96,7 @@ def offer(visitor: Visitor, readings: Readings) -> None:
         key="learn_hand",
         disabled=not ready or bool(visitor.following),
     )
-    if pressed and not visitor.following:
+    if pressed and ready and not visitor.following:  # whatever a forged message says
         begin(visitor, readings)
 
 

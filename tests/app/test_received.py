@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from hypothesis import given
@@ -38,12 +37,20 @@ def test_depth_is_counted_by_the_brackets(text) -> None:
     assert depth(text) == deepest
 
 
+@pytest.mark.parametrize("text", ["]]]]", '\\"]]', "\\\\", "[[", '\\"[', "}\n}"])
+def test_brackets_within_a_text_do_not_count(text) -> None:
+    assert depth(f'["{text}", [[1]], "{text}"]') == 3
+
+
 @given(NESTED)
 def test_no_value_is_deeper_than_it_is_counted_to_be(value) -> None:
     written = json.dumps(value)
-    if not set("[]{}") & set("".join(re.findall(r'"(?:[^"\\]|\\.)*"', written))):
-        assert depth(written) == levels(value)
-    assert is_sound(written) == (depth(written) <= DEEPEST)
+    assert depth(written) == levels(value)
+    assert is_sound(written) == (levels(value) <= DEEPEST)
+
+
+def test_texts_that_never_end_take_no_longer_than_others() -> None:
+    assert depth('"' + '\\"' * 1_000_000) == depth('["' + "a\\" * 1_000_000) - 1 == 0
 
 
 @pytest.mark.parametrize(

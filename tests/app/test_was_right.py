@@ -14,6 +14,7 @@ from mnist_core.styles import draw_digit
 from mnist_ui.drawing import Drawing
 from mnist_ui.photo import as_drawing
 from mnist_ui.visitor import Visitor
+from mnist_ui.visitors import Visitors
 
 
 def visitor_of(page: AppTest) -> Visitor:
@@ -203,6 +204,19 @@ def test_consent_is_withdrawn_in_the_panel_and_others_drawings_stay(page, collec
     assert len(visitor_of(page).my_digits) == 1
     page.button(key="consent_agree").click().run()
     assert labels(collecting) == [9, 7]
+
+
+def test_what_a_visitor_withdraws_before_they_leave_is_taken_out_though_no_page_follows(page, collecting) -> None:
+    draw(page, seven())
+    page.button(key="was_right_yes").click().run()
+    page.button(key="consent_yes").click().run()
+    assert labels(collecting) == [7]
+    visitor = visitor_of(page)
+    visitor.contribution.decide(False)
+    visitors = Visitors()
+    visitors.welcome(visitor)
+    visitors._forget(visitor)
+    assert labels(collecting) == []
 
 
 def test_a_store_that_fails_is_told_of_and_tried_again(page, collecting, tested, monkeypatch) -> None:

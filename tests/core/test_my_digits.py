@@ -11,7 +11,7 @@ from mnist_core.contribution import Contribution
 from mnist_core.drawing import Picture
 from mnist_core.errors import DigitPlaygroundError, DrawingError
 from mnist_core.messages import say
-from mnist_core.my_digits import MyDigits, digits_of
+from mnist_core.my_digits import BYTES_EACH, MyDigits, digits_of
 from mnist_core.own_digits import OwnDigit, label_drawing
 from mnist_core.styles import draw_digit
 
@@ -107,6 +107,23 @@ def test_a_full_collection_says_so_and_still_relabels() -> None:
     digits.gather(drawn(4, 8), 4)
     with pytest.raises(DrawingError, match="full"):
         digits.put_back(removed)
+
+
+def test_pictures_that_take_much_room_fill_a_collection_sooner() -> None:
+    digits = gathered([1], most=2)
+    removed = digits.remove(1)
+    noise = np.random.default_rng(0).integers(0, 255, (400, 400), np.uint8)
+    noise[:40] = noise[-40:] = 0
+    assert len(label_drawing(noise, 3).png) > 2 * BYTES_EACH
+    digits.gather(noise, 3)
+    with pytest.raises(DrawingError, match="its pictures take too much room"):
+        digits.gather(drawn(4, 8), 4)
+    assert digits.is_full
+    with pytest.raises(DrawingError, match="its pictures take too much room"):
+        digits.put_back(removed)
+    digits.remove(2)
+    digits.put_back(removed)
+    assert [kept.label for kept in digits] == [1]
 
 
 def test_a_blank_drawing_and_a_dot_are_not_kept() -> None:

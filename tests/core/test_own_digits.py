@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from mnist_core import build_model, classify, load_model, make_loader
 from mnist_core.errors import DrawingError
-from mnist_core.own_digits import LARGEST_PNG, LONGEST_SIDE, OwnDigit, as_digits, is_drawn_here, label_drawing, unpack
+from mnist_core.own_digits import LARGEST_PNG, LONGEST_SIDE, OwnDigit, as_digits, label_drawing, read_png, unpack
 
 SEVEN = [(80, 70), (200, 70), (130, 220)]
 
@@ -50,15 +50,15 @@ def test_a_thousand_drawings_are_a_few_megabytes(draw) -> None:
 
 def test_only_our_pngs_are_known_as_ours(draw) -> None:
     own = label_drawing(draw(SEVEN), 7)
-    assert is_drawn_here(own.png)
-    assert not is_drawn_here(packed(Image.fromarray(draw(SEVEN))))
+    assert read_png(own.png)[1]
+    assert not read_png(packed(Image.fromarray(draw(SEVEN))))[1]
     with Image.open(io.BytesIO(own.png)) as image:
         see_through = image.convert("RGBA")
     notes = PngInfo()
     notes.add_text("Software", "digit playground")
     content = io.BytesIO()
     see_through.save(content, format="PNG", pnginfo=notes)
-    assert not is_drawn_here(content.getvalue())
+    assert not read_png(content.getvalue())[1]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_only_our_pngs_are_known_as_ours(draw) -> None:
     ],
 )
 def test_what_is_no_png_of_a_drawings_size_is_refused(png: bytes) -> None:
-    for read in (unpack, is_drawn_here):
+    for read in (unpack, read_png):
         with pytest.raises(DrawingError, match="no PNG of a drawing, at most 560 pixels"):
             read(png)
 

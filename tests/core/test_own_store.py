@@ -101,6 +101,8 @@ def test_what_is_removed_is_no_longer_in_the_file(path: Path) -> None:
         number = store.add(secret)
         store.add(ONE)
         store.remove(number)
+        for file in path.parent.iterdir():  # the log beside it too, while the server goes on
+            assert b"to be forgotten" not in file.read_bytes(), file.name
     assert b"to be forgotten" not in path.read_bytes()
 
 

@@ -222,6 +222,14 @@ def one_channel_first(side: int) -> bytes:
     return content[:start] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" + content[start + 14 :]
 
 
+def runs_of_bmp(width: int, height: int, runs: bytes) -> bytes:
+    """A BMP of this size that is packed as runs, whichever."""
+    colours = bytes(4 * 256)
+    start = 14 + 40 + len(colours)
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + head + colours + runs
+
+
 def large_tiles(side: int) -> bytes:
     """A TIFF of 16 x 16 pixels in tiles of this side."""
     packed = zlib.compress(bytes(1000))
@@ -251,6 +259,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "scans": lambda: jpeg_scans(10_000),
     "scans in two": lambda: one_channel_first(3000),
     "tiles": lambda: large_tiles(30_000),
+    "wide": lambda: white("L", (25_000_000, 1), "PNG"),
+    "tall": lambda: white("L", (1, 25_000_000), "PNG"),
+    "runs": lambda: runs_of_bmp(5000, 5000, b"\1\1\0\1"),
 }
 
 
@@ -261,6 +272,11 @@ def test_a_small_file_that_takes_much_to_decode_is_refused_before_it_is_decoded(
     monkeypatch.setattr(Image.Image, "load", None)
     with pytest.raises(DrawingError, match="takes too much to decode"):
         read_picture(content)
+
+
+def test_a_bmp_of_runs_of_ordinary_size_is_read() -> None:
+    row = 4 * b"\xfa\1" + b"\0\0"  # four runs of 250 pixels, and the end of a line
+    assert read_picture(runs_of_bmp(1000, 900, 900 * row)).shape == (900, 1000)
 
 
 def test_notes_that_unpack_to_many_megabytes_are_refused() -> None:

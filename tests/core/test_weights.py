@@ -146,6 +146,14 @@ def test_parameters_saved_as_such_are_weights_too() -> None:
     assert same_state(model.state_dict(), other.state_dict())
 
 
+@pytest.mark.parametrize("notes", ["a text", 3, {"": 3}, {"": {"version": "new"}}])
+def test_notes_that_make_no_sense_are_passed_over(notes) -> None:
+    state = OrderedDict(build_model("mlp").state_dict())
+    vars(state)["_metadata"] = notes
+    loaded = load_model(saved(state))
+    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in state.items())
+
+
 def test_loading_keeps_the_mode_and_the_trainability_of_the_model() -> None:
     model = small_model().train()
     load_weights(weights_bytes(small_model(), ".pth"), model)
@@ -224,6 +232,20 @@ def pth_of(pickled: bytes, numbers: bytes = b"") -> bytes:
     return buffer.getvalue()
 
 
+def with_own_methods(state: dict[str, Tensor]) -> bytes:
+    """An archive of a dict that is asked for what it holds, and answers that it is nothing."""
+    noted = OrderedDict(state)
+    vars(noted).update(itemz=OrderedDict, valuez=OrderedDict, keyz=OrderedDict)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved(noted))) as archive, zipfile.ZipFile(buffer, "w") as anew:
+        for entry in archive.infolist():
+            content = archive.read(entry)
+            for method in (b"item", b"value", b"key"):
+                content = content.replace(method + b"z", method + b"s")
+            anew.writestr(entry.filename, content)
+    return buffer.getvalue()
+
+
 def with_two_tables(inner: bytes, outer: bytes) -> bytes:
     """An archive whose end points to the table of `inner`, while that of `outer` stands right before it."""
     start, end = inner.rindex(b"PK\5\6"), outer.rindex(b"PK\5\6")
@@ -289,6 +311,9 @@ BAD: dict[str, Callable[[], bytes]] = {
     "integers": lambda: saved(changed(bias=torch.zeros(10, dtype=torch.int64))),
     "complex": lambda: saved(changed(bias=torch.zeros(10, dtype=torch.complex64))),
     "not a number": lambda: saved(changed(bias=torch.full((10,), float("nan")))),
+    "not a number, in a dict with methods of its own": lambda: with_own_methods(
+        changed(bias=torch.full((10,), float("nan")))
+    ),
     "infinite": lambda: saved(changed(weight=torch.full((10, 5), float("-inf")))),
     "on the meta device": lambda: saved(changed(bias=torch.zeros(10, device="meta"))),
     "sparse": lambda: saved(changed(bias=torch.ones(10).to_sparse())),
