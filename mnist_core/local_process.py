@@ -7,7 +7,7 @@ import multiprocessing.spawn
 import signal
 import threading
 from multiprocessing import forkserver
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -18,6 +18,7 @@ from mnist_core.worker import Ended, EntryFunction
 PROCESS_NAME = "digit training"
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _processes: Any = multiprocessing.get_context(METHOD)
+_counting = threading.Lock()  # whenever a child starts, multiprocessing looks which have ended: one thread at a time
 _prepare = multiprocessing.spawn.get_preparation_data
 
 
@@ -68,7 +69,8 @@ class LocalProcess:
             self._pipe, theirs = _processes.Pipe()
             process = _processes.Process(target=entry, args=(*arguments, theirs), name=PROCESS_NAME, daemon=True)
             try:
-                process.start()
+                with _counting:
+                    process.start()
             finally:
                 theirs.close()  # so that the child's end is the only one, and its death is heard
         except (OSError, EOFError) as error:  # EOFError: the process that was to fork has died of it
@@ -104,9 +106,10 @@ class LocalProcess:
         """Wait until the process has ended, give back what it took, and return its exit code."""
         assert self._process is not None
         assert self._pipe is not None
-        self._process.join()
-        with self._lock:
+        wait([self._process.sentinel])
+        with _counting, self._lock:
             process, self._process = self._process, None
+            process.join()
             exit_code: int | None = process.exitcode
             process.close()
             self._pipe.close()
