@@ -30,7 +30,6 @@ USER 10001
 
 # Strangers come: DIGIT_PLAYGROUND_PUBLIC bounds what each may ask for. -e DIGIT_PLAYGROUND_PUBLIC=0 lifts the bounds.
 ENV DIGIT_PLAYGROUND_PUBLIC=1 \
-    MALLOC_ARENA_MAX=2 \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/app \

@@ -170,6 +170,7 @@ class Tab:
         new = message.new_session
         self._session, self._page_hash = new.initialize.session_id, new.page_script_hash
         self._run = message.metadata.run.script_run_id
+        self._is_running = True  # which is told a moment later
         self._fragments = tuple(message.metadata.run.fragment_ids)
         if not self._fragments:
             self._stop_timers(list(self._timers))

@@ -16,7 +16,7 @@ import streamlit as st
 from mnist_core.queries import Query, choice, switch
 from mnist_ui import canvas, header
 from mnist_ui.drawing import Drawer
-from mnist_ui.given_back import keep_what_is_there
+from mnist_ui.given_back import keep_what_is_there, share_heaps
 from mnist_ui.language import LANGUAGE, current_language, languages
 from mnist_ui.session import DRAWER_KEY, set_widget_value, widget_value, write_settings
 
@@ -27,6 +27,7 @@ def show_canvas() -> None:
     """On a server that has just started: the page as far as the canvas, then the import, and the page begins anew."""
     if pytorch_is_there():
         return
+    share_heaps()
     with no_collection_of_garbage():
         draw_as_far_as_canvas()
         import_pytorch()
