@@ -9,7 +9,6 @@ import sys
 
 from streamlit import runtime
 
-
 HEAPS = 2  # of the C library, for all threads together
 M_ARENA_MAX = -8  # the number of that setting in malloc.h
 
