@@ -5,10 +5,9 @@
 A server is started, the page is opened in a Chromium as soon as the server answers at all, and a seven is drawn as soon
 as the canvas is there; then the same on the server that is warm. Printed are the medians. The browser's own share is
 shown: until it has loaded Streamlit's JavaScript and asks the server for the page, nothing of ours has run; and from
-the pen's lifting the canvas waits 200 ms before it sends. What is left of it when
-a browser costs nothing is told by a websocket session (tabs.py), to which the server shows the same page. `--against`
-names another checkout of this repository, a worktree of an older commit say, and the two take turns. A Chromium must be
-installed.
+the pen's lifting the canvas waits 200 ms before it sends. What is left of it when a browser costs nothing is told by a
+websocket session (tabs.py), to which the server shows the same page. `--against` names another checkout of this
+repository, a worktree of an older commit say, and the two take turns. A Chromium must be installed.
 """
 
 from __future__ import annotations

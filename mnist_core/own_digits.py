@@ -48,8 +48,14 @@ def label_drawing(picture: Picture, label: int) -> OwnDigit:
     """A drawing, ink (H, W) uint8 or in colour (H, W, 3), with its label, 0..9, packed."""
     packed, notes = io.BytesIO(), PngInfo()
     notes.add_text("Software", DRAWN_HERE)
-    Image.fromarray(picture).save(packed, format="PNG", pnginfo=notes)
+    Image.fromarray(plain(picture)).save(packed, format="PNG", pnginfo=notes)
     return OwnDigit(packed.getvalue(), label)
+
+
+def plain(picture: Picture) -> Picture:
+    """A drawing in colour (H, W, 3) as ink (H, W) when it has no colours; any other as it is."""
+    has_no_colours = picture.ndim == 3 and np.array_equal(picture[..., :2], picture[..., 1:])
+    return picture[..., 0].copy() if has_no_colours else picture
 
 
 def unpack(png: bytes) -> Picture:
@@ -78,8 +84,7 @@ def read_png(png: bytes) -> tuple[Picture, bool]:
         raise
     except Exception as error:  # a hostile file can make a decoder raise anything
         raise DrawingError(no_drawing) from error
-    is_grey = np.array_equal(pixels[..., :2], pixels[..., 1:])
-    return pixels[..., 0].copy() if is_grey else pixels, drawn_here
+    return plain(pixels), drawn_here
 
 
 def as_digits(own: Iterable[OwnDigit], colour: bool = False) -> Digits:
