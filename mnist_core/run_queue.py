@@ -101,9 +101,10 @@ class RunQueue:
             if waits is None or self.places is None:
                 return None
             before = self._before(waits)
-            ends = [self._rest(entry) for entry in before if entry.called]
-            own = [self._rest(entry) for entry in before if entry.called and entry.owner is waits.owner]
+            rests = {entry: self._rest(entry) for entry in before if entry.called}
             durations = [self._bounded(self._expected_seconds(entry.run), 0.0) for entry in before if not entry.called]
+        ends = list(rests.values())
+        own = [end for entry, end in rests.items() if entry.owner is waits.owner]
         if None in ends or None in durations:
             return None
         places = [end.seconds for end in ends if end] + [0.0] * (self.places - len(ends))
