@@ -51,7 +51,7 @@ def show_answer(visitor: Visitor) -> None:
     if network is None:
         return
     picture = visitor.drawing.picture
-    reading = Reading(classify(network.model, picture), read_parts(network.model, visitor.digits()))
+    reading = Reading(classify(network.reader, picture), read_parts(network.reader, visitor.digits()))
     prediction = reading.whole
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
