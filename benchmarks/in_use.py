@@ -5,13 +5,15 @@
 The server and the browser are bound to one core, what trains to another, so that the browser's own load, which belongs
 to the visitor's machine, does not count; a Chromium must be installed. From the page: a new visitor presses Train and
 draws stroke after stroke until the page says "Done", while it ticks. From the command line: `python -m mnist_core
-train`. The two take turns. Printed are medians and their ratios, how long an answer takes from the pen's lifting, and
-the peak memory of the server and of what it started. Linux only: cores and memory are read from /proc.
+train`. The two take turns. Printed are medians and their ratios, how long an answer takes from the pen's lifting (and
+how long one takes to a websocket session, tabs.py, for which nothing is rendered), and the peak memory of the server
+and of what it started. Linux only: cores and memory are read from /proc.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import random
 import re
@@ -20,10 +22,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter, sleep
 
 import psutil
 import torch
@@ -31,13 +33,14 @@ from playwright.sync_api import Browser, TimeoutError, sync_playwright
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path += [str(REPOSITORY), str(REPOSITORY / "tests" / "browser")]
+from children import Watch  # noqa: E402
 from playground import BROWSER_OPTIONS, FILM, Playground, Point, Server, find_browser  # noqa: E402
+from tabs import Tab  # noqa: E402
 
 from mnist_core import RECIPES  # noqa: E402
 from mnist_core.processor import cpu_name  # noqa: E402
 
 RECIPE, IMAGES = "fast", 60_000
-LOOK_EVERY, WEIGH_EVERY = 0.01, 0.3  # seconds; adding up the memory takes some milliseconds of the server's core
 CANVAS_WAITS = 200  # milliseconds from the pen's lifting until the canvas sends
 LONGEST_ANSWER = 5000  # milliseconds
 # Notes in the page itself, by its own clock: when the pen is lifted, and when the drawing, shown with the answer, is
@@ -59,81 +62,6 @@ WATCH = f"""() => {{
         subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['src']
     }});
 }}"""
-
-
-def children(process_id: int) -> list[int]:
-    """The processes that a process has started and that are still known."""
-    try:
-        tasks = Path(f"/proc/{process_id}/task").iterdir()
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:  # it has just ended
-        return []
-
-
-@dataclass
-class Watch:
-    """Binds every training child of a server to a core as soon as it appears, and notes what it took.
-
-    Attributes:
-        life: seconds that each child lived. computing: of these, seconds on the core.
-        peaks: the largest memory in bytes of "server" (with the process that forks) and "child", as (RSS, PSS).
-    """
-
-    server: int
-    core: int
-    life: list[float] = field(default_factory=list)
-    computing: list[float] = field(default_factory=list)
-    peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Look until `over`; for a thread of its own."""
-        alive: dict[int, tuple[float, float]] = {}  # child: when it appeared, its seconds of computing
-        weighed = 0.0
-        while not self.over.is_set():
-            parents = children(self.server)
-            seen = [child for parent in parents for child in children(parent)]
-            for child in seen:
-                appeared, _ = alive.get(child, (perf_counter(), 0.0))
-                if (spent := self.bind(child)) is not None:
-                    alive[child] = (appeared, spent)
-                elif child in alive:
-                    self.bury(*alive.pop(child))
-            for child in set(alive) - set(seen):
-                self.bury(*alive.pop(child))
-            if perf_counter() - weighed > WEIGH_EVERY:
-                self.weigh("server", [self.server, *parents])
-                self.weigh("child", list(alive))
-                weighed = perf_counter()
-            sleep(LOOK_EVERY)
-
-    def bind(self, child: int) -> float | None:
-        """Bind all threads of a process; the seconds that it has computed, None when it has ended."""
-        try:
-            for task in Path(f"/proc/{child}/task").iterdir():
-                os.sched_setaffinity(int(task.name), {self.core})
-            process = psutil.Process(child)
-            spent = process.cpu_times()
-            return None if process.status() == psutil.STATUS_ZOMBIE else spent.user + spent.system
-        except (OSError, psutil.Error):
-            return None
-
-    def bury(self, appeared: float, spent: float) -> None:
-        """Note what an ended child took."""
-        self.life.append(perf_counter() - appeared)
-        self.computing.append(spent)
-
-    def weigh(self, name: str, processes: list[int]) -> None:
-        """Add up the memory of some processes."""
-        rss, pss = 0, 0
-        for process in processes:
-            try:
-                memory = psutil.Process(process).memory_full_info()
-            except psutil.Error:
-                continue
-            rss, pss = rss + memory.rss, pss + memory.pss
-        before = self.peaks.get(name, (0, 0))
-        self.peaks[name] = max(before[0], rss), max(before[1], pss)
 
 
 @dataclass(frozen=True)
@@ -189,6 +117,36 @@ def train_on_page(browser: Browser, server: Server, run: int) -> tuple[Timed, li
     return Timed(RECIPES[RECIPE].epochs * IMAGES / pace, whole), quiet, busy
 
 
+async def train_without_browser(server: Server, run: int) -> tuple[list[float], list[float]]:
+    """A websocket session trains and draws, as fast as the canvas sends.
+
+    Returns:
+        The milliseconds from the sending of a stroke to its answer before the run and during it: the server's share.
+    """
+    tab, pen = Tab(server.url), random.Random(run)
+    await tab.open()
+
+    async def draw_two() -> list[float]:
+        answers = []
+        for _ in range(2):
+            await asyncio.sleep(CANVAS_WAITS / 1000)
+            stroke: list[Point] = [(pen.uniform(40, 240), pen.uniform(40, 240)) for _ in range(3)]
+            answers.append(1000 * await tab.draw(stroke))
+        before = tab.film
+        await tab.press("Clear")
+        await tab.wait(lambda: tab.film != before, "an empty canvas")
+        return answers
+
+    quiet, busy = await draw_two() + await draw_two(), []
+    await tab.press("train")
+    await tab.wait(lambda: not tab.finds("train"), "the run")
+    while not tab.finds("train"):
+        busy += await draw_two()
+    await tab.close()
+    assert not tab.errors, tab.errors
+    return quiet, busy
+
+
 def train_from_command_line(core: int, folder: str) -> Timed:
     """`python -m mnist_core train` with one thread on one core; its whole is without Python's start and the imports."""
     command = [sys.executable, "-m", "mnist_core", "train", "--recipe", RECIPE, "--out", f"{folder}/weights.pth"]
@@ -218,64 +176,94 @@ def report(name: str, values: list[float], unit: str = "s", places: int = 2) -> 
     return middle
 
 
+@dataclass
+class Measured:
+    """What was measured, run after run.
+
+    Attributes:
+        page, command_line: the times of the trainings. answers: the milliseconds that answers took, by where and when.
+    """
+
+    page: list[Timed] = field(default_factory=list)
+    command_line: list[Timed] = field(default_factory=list)
+    answers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
+def measure(server: Server, watch: Watch, runs: int) -> Measured:
+    """Sessions without a browser; then the page and the command line in turns. The first of each only warms up."""
+    measured = Measured()
+    for run in range(runs + 1):
+        before, during = asyncio.run(train_without_browser(server, run))
+        if run:
+            measured.answers["session before"] += before
+            measured.answers["session during"] += during
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_OPTIONS)
+        for run in range(runs + 1):
+            timed, before, during = train_on_page(browser, server, run)
+            by_command = train_from_command_line(watch.core, folder)
+            print(f"run {run}: page {timed.whole:.1f} s, command line {by_command.whole:.1f} s", flush=True)
+            if run == 0:
+                watch.life.clear()
+                watch.computing.clear()
+                continue
+            measured.page.append(timed)
+            measured.command_line.append(by_command)
+            measured.answers["page before"] += before
+            measured.answers["page during"] += during
+        browser.close()
+    return measured
+
+
+def tell(measured: Measured, watch: Watch) -> None:
+    """Print the medians and their ratios."""
+    print("1. the epochs alone, from the first image to the last step")
+    epochs = [report("from the page", [timed.epochs for timed in measured.page])]
+    epochs.append(report("from the command line", [timed.epochs for timed in measured.command_line]))
+    print(f"  ratio of the medians: {epochs[0] / epochs[1]:.2f}")
+    print("2. from the start to the end, the test with it")
+    report("on the page, from the press of Train to Done", [timed.whole for timed in measured.page])
+    life = report("the page's training process, from its birth to its end", watch.life)
+    report("of these, computing", watch.computing)
+    whole = report("from the command line, without Python's start", [timed.whole for timed in measured.command_line])
+    print(f"  ratio of the medians, process to command line: {life / whole:.2f}")
+    print("3. from the pen's lifting to the answer on the page")
+    report("before the run", measured.answers["page before"], "ms", 0)
+    answer = report("during the run", measured.answers["page during"], "ms", 0)
+    print(f"  beyond the {CANVAS_WAITS} ms that the canvas itself waits: {answer - CANVAS_WAITS:.0f} ms")
+    print("4. from what the canvas sends to the answer, in a session for which nothing is rendered")
+    report("before the run", measured.answers["session before"], "ms", 0)
+    report("during the run", measured.answers["session during"], "ms", 0)
+    print("5. peak memory")
+    for name, (rss, pss) in watch.peaks.items():
+        print(f"  {name}: RSS {rss / 2**20:.0f} MiB, PSS {pss / 2**20:.0f} MiB (shared pages divided)")
+
+
 def main() -> None:
     """Take turns, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    cores, path = sorted(os.sched_getaffinity(0)), find_browser()
-    if len(cores) < 2 or path is None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2 or find_browser() is None:
         raise SystemExit("This needs two cores and an installed Chromium (Debian: apt install chromium).")
     page_core, training_core = cores[:2]
     os.sched_setaffinity(0, {page_core})  # and so all that is started from here
     print(f"{cpu_name()}, torch {torch.__version__}")
     print(f"the page on core {page_core}, training on core {training_core}")
-    from_page: list[Timed] = []
-    from_command_line: list[Timed] = []
-    quiet: list[float] = []
-    busy: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder, "log"))
         started = psutil.Process().children()
         watch = Watch(next(one.pid for one in started if "streamlit" in one.cmdline()), training_core)
         watcher = threading.Thread(target=watch.run, daemon=True)
         watcher.start()
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_OPTIONS)
         try:
-            for run in range(arguments.runs + 1):  # the first, which warms the server and the files, is not counted
-                timed, before, during = train_on_page(browser, server, run)
-                by_command = train_from_command_line(training_core, folder)
-                print(f"run {run}: page {timed.whole:.1f} s, command line {by_command.whole:.1f} s", flush=True)
-                if run:
-                    from_page.append(timed)
-                    from_command_line.append(by_command)
-                    quiet += before
-                    busy += during
-                else:
-                    watch.life.clear()
-                    watch.computing.clear()
+            measured = measure(server, watch, arguments.runs)
         finally:
-            browser.close()
             watch.over.set()
             watcher.join()
             server.stop()
-    print("1. the epochs alone, from the first image to the last step")
-    epochs = [report("from the page", [timed.epochs for timed in from_page])]
-    epochs.append(report("from the command line", [timed.epochs for timed in from_command_line]))
-    print(f"  ratio of the medians: {epochs[0] / epochs[1]:.2f}")
-    print("2. from the start to the end, the test with it")
-    report("on the page, from the press of Train to Done", [timed.whole for timed in from_page])
-    life = report("the page's training process, from its birth to its end", watch.life)
-    report("of these, computing", watch.computing)
-    whole = report("from the command line, without Python's start", [timed.whole for timed in from_command_line])
-    print(f"  ratio of the medians, process to command line: {life / whole:.2f}")
-    print("3. from the pen's lifting to the answer on the page")
-    report("before the run", quiet, "ms", 0)
-    answer = report("during the run", busy, "ms", 0)
-    print(f"  beyond the {CANVAS_WAITS} ms that the canvas itself waits: {answer - CANVAS_WAITS:.0f} ms")
-    print("4. peak memory")
-    for name, (rss, pss) in watch.peaks.items():
-        print(f"  {name}: RSS {rss / 2**20:.0f} MiB, PSS {pss / 2**20:.0f} MiB (shared pages divided)")
+    tell(measured, watch)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""A watch over a server's children that train: which core each has, how long it lives, what memory it takes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter, sleep
+
+import psutil
+
+LOOK_EVERY, WEIGH_EVERY = 0.01, 0.3  # seconds; adding up the memory takes some milliseconds of the server's core
+
+
+def children(process_id: int) -> list[int]:
+    """The processes that a process has started and that are still known."""
+    try:
+        tasks = Path(f"/proc/{process_id}/task").iterdir()
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:  # it has just ended
+        return []
+
+
+@dataclass
+class Watch:
+    """Binds every training child of a server to a core as soon as it appears, and notes what it took.
+
+    Attributes:
+        life: seconds that each child lived. computing: of these, seconds on the core.
+        peaks: the largest memory in bytes of "server" (with the process that forks) and "child", as (RSS, PSS).
+    """
+
+    server: int
+    core: int
+    life: list[float] = field(default_factory=list)
+    computing: list[float] = field(default_factory=list)
+    peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Look until `over`; for a thread of its own."""
+        alive: dict[int, tuple[float, float]] = {}  # child: when it appeared, its seconds of computing
+        weighed = 0.0
+        while not self.over.is_set():
+            parents = children(self.server)
+            seen = [child for parent in parents for child in children(parent)]
+            for child in seen:
+                appeared, _ = alive.get(child, (perf_counter(), 0.0))
+                if (spent := self.bind(child)) is not None:
+                    alive[child] = (appeared, spent)
+                elif child in alive:
+                    self.bury(*alive.pop(child))
+            for child in set(alive) - set(seen):
+                self.bury(*alive.pop(child))
+            if perf_counter() - weighed > WEIGH_EVERY:
+                self.weigh("server", [self.server, *parents])
+                self.weigh("child", list(alive))
+                weighed = perf_counter()
+            sleep(LOOK_EVERY)
+
+    def bind(self, child: int) -> float | None:
+        """Bind all threads of a process; the seconds that it has computed, None when it has ended."""
+        try:
+            for task in Path(f"/proc/{child}/task").iterdir():
+                os.sched_setaffinity(int(task.name), {self.core})
+            process = psutil.Process(child)
+            spent = process.cpu_times()
+            return None if process.status() == psutil.STATUS_ZOMBIE else spent.user + spent.system
+        except (OSError, psutil.Error):
+            return None
+
+    def bury(self, appeared: float, spent: float) -> None:
+        """Note what an ended child took."""
+        self.life.append(perf_counter() - appeared)
+        self.computing.append(spent)
+
+    def weigh(self, name: str, processes: list[int]) -> None:
+        """Add up the memory of some processes."""
+        rss, pss = 0, 0
+        for process in processes:
+            try:
+                memory = psutil.Process(process).memory_full_info()
+            except psutil.Error:
+                continue
+            rss, pss = rss + memory.rss, pss + memory.pss
+        before = self.peaks.get(name, (0, 0))
+        self.peaks[name] = max(before[0], rss), max(before[1], pss)
