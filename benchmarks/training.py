@@ -1,12 +1,13 @@
 """Training side by side with what people use today: seconds to 99 %, and one epoch of the course's loop.
 
-    python benchmarks/training.py [--seeds 10] [--examples-runs 1] [--course-runs 5]
+    python benchmarks/training.py [--seeds 10] [--examples-runs 1] [--course-runs 5] [--threads N]
 
 1. Time to 99 % on the test set: the recipe of the PyTorch examples' MNIST program, written anew from its description,
    against our recipe "fast". Counted is every second from the first training image to the last step; tests after an
    epoch are not, and how long loading the data took is printed beside it.
 2. One epoch of a first lesson's loop (MLP 784-128-10, Adam 0.001, batch 64; an image at a time through torchvision's
-   transforms) against `train_epoch`: the same model, batch size, optimizer and number of steps.
+   transforms) against `train_epoch`: the same model, batch size, optimizer and number of steps. A step is so short
+   that a second thread may cost more than it brings: try `--threads 1`.
 3. Where there is an NVIDIA GPU: seconds of training there to 99 % (recipe "fast") and to 99.5 % ("best"), and images
    per second with and without bfloat16, by the same `train`.
 
@@ -230,7 +231,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--examples-runs", type=int, default=1, help="minutes each")
     parser.add_argument("--course-runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, help="for all of it; PyTorch's own choice by default")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads or torch.get_num_threads())
     device = find_device("auto")
     print(f"{cpu_name()}, {cpu_cores()} cores, {torch.get_num_threads()} threads, training on {device.type}")
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}")
