@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 
 import psutil
+from weighing import Scales
 
 LOOK_EVERY, WEIGH_EVERY = 0.01, 0.3  # seconds; adding up the memory takes some milliseconds of the server's core
 
@@ -28,23 +29,25 @@ class Watch:
 
     Attributes:
         life: seconds that each child lived. computing: of these, seconds on the core.
-        peaks: the largest memory in bytes of "server" (with the process that forks) and "child", as (RSS, PSS).
+        scales: what server and children have weighed.
     """
 
-    server: int
+    server: psutil.Process
     core: int
     life: list[float] = field(default_factory=list)
     computing: list[float] = field(default_factory=list)
-    peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
     over: threading.Event = field(default_factory=threading.Event)
+    scales: Scales = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scales = Scales(self.server)
 
     def run(self) -> None:
         """Look until `over`; for a thread of its own."""
         alive: dict[int, tuple[float, float]] = {}  # child: when it appeared, its seconds of computing
         weighed = 0.0
         while not self.over.is_set():
-            parents = children(self.server)
-            seen = [child for parent in parents for child in children(parent)]
+            seen = [child for parent in children(self.server.pid) for child in children(parent)]
             for child in seen:
                 appeared, _ = alive.get(child, (perf_counter(), 0.0))
                 if (spent := self.bind(child)) is not None:
@@ -54,8 +57,7 @@ class Watch:
             for child in set(alive) - set(seen):
                 self.bury(*alive.pop(child))
             if perf_counter() - weighed > WEIGH_EVERY:
-                self.weigh("server", [self.server, *parents])
-                self.weigh("child", list(alive))
+                self.scales.weigh()
                 weighed = perf_counter()
             sleep(LOOK_EVERY)
 
@@ -74,15 +76,3 @@ class Watch:
         """Note what an ended child took."""
         self.life.append(perf_counter() - appeared)
         self.computing.append(spent)
-
-    def weigh(self, name: str, processes: list[int]) -> None:
-        """Add up the memory of some processes."""
-        rss, pss = 0, 0
-        for process in processes:
-            try:
-                memory = psutil.Process(process).memory_full_info()
-            except psutil.Error:
-                continue
-            rss, pss = rss + memory.rss, pss + memory.pss
-        before = self.peaks.get(name, (0, 0))
-        self.peaks[name] = max(before[0], rss), max(before[1], pss)

@@ -36,6 +36,7 @@ sys.path += [str(REPOSITORY), str(REPOSITORY / "tests" / "browser")]
 from children import Watch  # noqa: E402
 from playground import BROWSER_OPTIONS, FILM, Playground, Point, Server, find_browser  # noqa: E402
 from tabs import Tab  # noqa: E402
+from weighing import CHILDREN, FORKING, MIB, SERVER  # noqa: E402
 
 from mnist_core import RECIPES  # noqa: E402
 from mnist_core.processor import cpu_name  # noqa: E402
@@ -72,6 +73,11 @@ class Timed:
     whole: float
 
 
+def some_stroke(pen: random.Random) -> list[Point]:
+    """Three points of the canvas to draw through."""
+    return [(pen.uniform(40, 240), pen.uniform(40, 240)) for _ in range(3)]
+
+
 def draw(playground: Playground, pen: random.Random) -> None:
     """Two strokes somewhere, each of them answered before anything else happens; then away with them.
 
@@ -79,9 +85,8 @@ def draw(playground: Playground, pen: random.Random) -> None:
     """
     page = playground.page
     for _ in range(2):
-        stroke: list[Point] = [(pen.uniform(40, 240), pen.uniform(40, 240)) for _ in range(3)]
         before = page.evaluate("answerTimes.length")
-        places = [playground.place(point) for point in stroke]
+        places = [playground.place(point) for point in some_stroke(pen)]
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
@@ -130,8 +135,7 @@ async def train_without_browser(server: Server, run: int) -> tuple[list[float], 
         answers = []
         for _ in range(2):
             await asyncio.sleep(CANVAS_WAITS / 1000)
-            stroke: list[Point] = [(pen.uniform(40, 240), pen.uniform(40, 240)) for _ in range(3)]
-            answers.append(1000 * await tab.draw(stroke))
+            answers.append(1000 * await tab.draw(some_stroke(pen)))
         before = tab.film
         await tab.press("Clear")
         await tab.wait(lambda: tab.film != before, "an empty canvas")
@@ -235,8 +239,10 @@ def tell(measured: Measured, watch: Watch) -> None:
     report("before the run", measured.answers["session before"], "ms", 0)
     report("during the run", measured.answers["session during"], "ms", 0)
     print("5. peak memory")
-    for name, (rss, pss) in watch.peaks.items():
-        print(f"  {name}: RSS {rss / 2**20:.0f} MiB, PSS {pss / 2**20:.0f} MiB (shared pages divided)")
+    for name, roles in (("server", (SERVER, FORKING)), ("child", (CHILDREN,))):
+        rss = max(sum(weight.rss[role] for role in roles) for weight in watch.scales.weights)
+        pss = max(sum(weight.pss[role] for role in roles) for weight in watch.scales.weights)
+        print(f"  {name}: RSS {rss / MIB:.0f} MiB, PSS {pss / MIB:.0f} MiB (shared pages divided)")
 
 
 def main() -> None:
@@ -253,8 +259,8 @@ def main() -> None:
     print(f"the page on core {page_core}, training on core {training_core}")
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder, "log"))
-        started = psutil.Process().children()
-        watch = Watch(next(one.pid for one in started if "streamlit" in one.cmdline()), training_core)
+        process = next(one for one in psutil.Process().children() if "streamlit" in one.cmdline())
+        watch = Watch(process, training_core)
         watcher = threading.Thread(target=watch.run, daemon=True)
         watcher.start()
         try:
