@@ -115,9 +115,12 @@ class Server:
         assert not left, f"processes outlived the server: {left}"
 
     def complaints(self) -> list[str]:
-        """The lines of the log that a person who runs the server would worry about."""
+        """The lines of the log that a person who runs the server would worry about, and how each came about."""
         worry = re.compile("warn|deprecat|traceback|error|exception|critical|missing", re.IGNORECASE)
-        return [line for line in self.log.read_text().splitlines() if worry.search(line)]
+        lines = self.log.read_text().splitlines()
+        if not any(worry.search(line) for line in lines):
+            return []
+        return [line for line in lines if worry.search(line) or line.startswith(" ")]  # a traceback is indented
 
 
 class Playground:
