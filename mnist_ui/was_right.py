@@ -26,8 +26,7 @@ STYLE = """<style>
 .st-key-was_right_digits button { width: 100%; min-width: 0; padding: 0; }
 @media (max-width: 640px), (pointer: coarse) {
   .st-key-was_right { min-height: 9.4rem; }
-  .st-key-was_right > :has(.place) { display: contents; }
-.st-key-was_right_words { min-height: 2.75rem; }
+  .st-key-was_right_words { min-height: 2.75rem; }
   .st-key-was_right button { min-height: 2.75rem; }
   .st-key-was_right_digits { grid-template-columns: repeat(5, 1fr); }
 }
@@ -83,6 +82,7 @@ def show_words(visitor: Visitor, reading: Reading, kept: Kept | None) -> None:
                 _("Yes"), icon=":material/check:", key="was_right_yes", on_click=keep,
                 args=(visitor, picture, reading.whole.candidates[0]),
             )  # fmt: skip
+            st.markdown(_("No, it is:"), width="content")
         else:
             st.markdown(_("Which digit is it?"), width="content")
 

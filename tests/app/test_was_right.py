@@ -46,6 +46,7 @@ def test_whoever_has_drawn_nothing_is_asked_nothing(page) -> None:
 
 def test_yes_keeps_the_drawing_as_what_it_was_read_as(page) -> None:
     draw(page, seven())
+    assert "No, it is:" in words(page)
     assert keys(page) == {"was_right_yes", *DIGITS}
     page.button(key="was_right_yes").click().run()
     (kept,) = visitor_of(page).my_digits
