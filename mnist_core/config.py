@@ -18,6 +18,7 @@ from mnist_core.data import Transform
 from mnist_core.errors import ConfigError
 from mnist_core.messages import say
 from mnist_core.models import check_model_options
+from mnist_core.muon import Muon
 
 
 class OneHotMSELoss(nn.Module):
@@ -44,6 +45,7 @@ OPTIMIZERS: dict[str, Callable[[Parameters, TrainConfig], Optimizer]] = {
     "adamw": lambda weights, config: torch.optim.AdamW(
         weights, config.learning_rate, weight_decay=config.weight_decay, fused=True
     ),
+    "muon": lambda weights, config: Muon(weights, config.learning_rate, config.weight_decay),
 }
 
 LOSSES: dict[str, Callable[[TrainConfig], nn.Module]] = {
@@ -204,6 +206,7 @@ RECIPES: dict[str, TrainConfig] = {
     ),
     "best": TrainConfig(
         model="deep_cnn", model_options={"channels": (32, 48, 96), "refuses": True}, epochs=20, learning_rate=0.008,
-        batch_size=128, weight_decay=0.05, augment=True, made_digits=15_000, non_digits=20_000,
+        batch_size=128, optimizer="muon", weight_decay=0.05, label_smoothing=0.05, augment=True, made_digits=15_000,
+        non_digits=20_000,
     ),
 }  # fmt: skip

@@ -33,7 +33,7 @@ MODEL_NAMES = {
     "fast_cnn": say("Fast CNN"),
     "deep_cnn": say("Deep CNN"),
 }
-OPTIMIZER_NAMES = {"sgd": "SGD", "momentum": say("SGD with momentum"), "adam": "Adam", "adamw": "AdamW"}
+OPTIMIZER_NAMES = {"sgd": "SGD", "momentum": say("SGD with momentum"), "adam": "Adam", "adamw": "AdamW", "muon": "Muon"}
 LOSS_NAMES = {"cross_entropy": say("Cross-entropy"), "mse": say("Mean squared error")}
 SCHEDULE_NAMES = {
     "constant": say("Constant"),
@@ -154,7 +154,10 @@ def choose_config(in_colour: bool) -> TrainConfig:
     )  # fmt: skip
     optimizer = choose_one(
         _("Optimizer"), list(OPTIMIZERS), format_func=in_words(OPTIMIZER_NAMES), key=key("optimizer"),
-        help=_("The rule that turns gradients into steps."),
+        help=_(
+            "The rule that turns gradients into steps. Muon looks at a whole matrix of weights, the others at each "
+            "weight by itself."
+        ),
     )  # fmt: skip
     with st.expander(_("More settings"), key="more_settings"):
         loss = choose_one(

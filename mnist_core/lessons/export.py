@@ -181,13 +181,13 @@ def loss_phase(config: TrainConfig, excerpts: Excerpts) -> Phase:
 
 def optimizer_phase(config: TrainConfig, excerpts: Excerpts) -> Phase:
     """The rule by which the weights are changed, and how far at which time."""
-    lines = chosen_code(excerpts, "optimizer", "OPTIMIZERS", config.optimizer)
+    code = chosen_code(excerpts, "optimizer", "OPTIMIZERS", config.optimizer)
     if config.schedule != "constant":
-        lines += chosen_code(excerpts, "schedule", "SCHEDULES", config.schedule)
+        code[-1] += "\n" + "\n".join(chosen_code(excerpts, "schedule", "SCHEDULES", config.schedule))
     return Phase(
         say("Optimizer"),
         say("The rule that turns gradients into changes of the weights; a schedule says how large they may be when."),
-        "\n".join(lines),
+        "\n\n\n".join(code),
     )
 
 

@@ -15,7 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mnist_core.config import OPTIMIZERS
 from mnist_core.training import train_step
+
+# The optimizers whose update of a weight can be calculated from that weight's own numbers; Muon's takes a whole matrix.
+BY_HAND = tuple(name for name in OPTIMIZERS if name != "muon")
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ def update_by_hand(optimizer: Optimizer, parameter: nn.Parameter, index: int, we
     """What `optimizer.step()` must have made of one number of a parameter, from the optimizer's published formula.
 
     Args:
-        optimizer: SGD, with momentum or without, Adam or AdamW, without weight decay, just after its step.
+        optimizer: one of BY_HAND, without weight decay, just after its step.
         index: which number, counted as they lie in `parameter.flatten()`. weight: what it was before.
 
     Sources: the formulas in torch's documentation of SGD, Adam (Kingma and Ba, 2015) and AdamW.

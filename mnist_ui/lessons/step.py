@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_core.config import OPTIMIZERS
 from mnist_core.errors import WeightsError
-from mnist_core.lessons.stepping import Stepper, has_dropout, loss_now, measure_layers
+from mnist_core.lessons.stepping import BY_HAND, Stepper, has_dropout, loss_now, measure_layers
 from mnist_core.messages import say
 from mnist_core.opened import OpenedNetwork
 from mnist_ui.choice import choose_one
@@ -106,7 +105,7 @@ def show_choices(visitor: Visitor) -> tuple[str, str, float]:
         )
         optimizer = choose_one(
             _("Optimizer"),
-            list(OPTIMIZERS),
+            BY_HAND,
             format_func=lambda name: _(OPTIMIZER_NAMES[name]),
             key="step_optimizer",
             width=200,

@@ -16,7 +16,7 @@ from torch import nn
 from mnist_core import build_model, load_mnist, load_model, train_step
 from mnist_core.config import OPTIMIZERS, TrainConfig
 from mnist_core.data import normalize
-from mnist_core.lessons.stepping import Stepper, trainable_copy
+from mnist_core.lessons.stepping import BY_HAND, Stepper, trainable_copy
 from mnist_core.models import count_parameters
 from mnist_ui.lessons import bench as benches
 from mnist_ui.lessons.bench import Bench
@@ -160,7 +160,7 @@ def test_a_step_that_goes_too_far_is_called_so(lesson) -> None:
     assert "It has risen, for the step went too far" in words(lesson)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", BY_HAND)
 def test_each_optimizer_can_be_recalculated(lesson, optimizer) -> None:
     lesson.selectbox(key="en_step_optimizer").set_value(optimizer).run()
     assert bench_of(lesson).optimizer_name == optimizer

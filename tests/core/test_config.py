@@ -188,6 +188,8 @@ PLAIN = {
     "momentum": lambda weights, rate, decay: torch.optim.SGD(weights, lr=rate, momentum=0.9, weight_decay=decay),
     "adam": lambda weights, rate, decay: torch.optim.Adam(weights, lr=rate, weight_decay=decay),
     "adamw": lambda weights, rate, decay: torch.optim.AdamW(weights, lr=rate, weight_decay=decay),
+    # Of a vector, which is no matrix; the others are in test_muon.py.
+    "muon": lambda weights, rate, decay: torch.optim.AdamW(weights, lr=rate, weight_decay=decay),
 }
 
 

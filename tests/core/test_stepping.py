@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from mnist_core import MODELS, build_model, load_model, train_step
 from mnist_core.config import OPTIMIZERS, TrainConfig
 from mnist_core.lessons.stepping import (
+    BY_HAND,
     Stepper,
     has_dropout,
     loss_now,
@@ -182,7 +183,7 @@ def test_the_norms_of_the_layers_by_hand(batch) -> None:
     assert norm_of([torch.tensor([3.0]), torch.tensor([[4.0]])]) == 5
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", BY_HAND)
 def test_the_update_by_hand_is_what_the_optimizer_does(name: str, batch) -> None:
     model = trainable_copy(build_model("mlp"))
     optimizer = make_optimizer(model, name, 0.01)
