@@ -115,12 +115,10 @@ class Server:
         assert not left, f"processes outlived the server: {left}"
 
     def complaints(self) -> list[str]:
-        """The lines of the log that a person who runs the server would worry about, and how each came about."""
+        """What a person who runs the server would worry about in its log: lines, and tracebacks in whole."""
         worry = re.compile("warn|deprecat|traceback|error|exception|critical|missing", re.IGNORECASE)
-        lines = self.log.read_text().splitlines()
-        if not any(worry.search(line) for line in lines):
-            return []
-        return [line for line in lines if worry.search(line) or line.startswith(" ")]  # a traceback is indented
+        traceback = r"Traceback \(.*\n(?:[ \t].*\n|\n)*.*"  # what is indented, and the exception
+        return [found for found in re.findall(rf"{traceback}|.+", self.log.read_text()) if worry.search(found)]
 
 
 class Playground:
