@@ -6,7 +6,8 @@ Without arguments: MNIST's test images, made digits with a seed of their own, wh
 one answer takes on one thread. With `--strokes` (UCI's "Pen-Based Recognition of Handwritten Digits", as a list of
 {"label", "writer", "strokes": [[[x, y], ...], ...]}) also digits of six people who were in no training, drawn on a
 canvas of 280 x 280 with brushes of several widths, in several sizes and places, one by one and in numbers of two and
-three. With `--seeds`, weights that were made the same way from several seeds: each of them, and their mean.
+three. With `--seeds`, weights that were made the same way from several seeds: each of them, and their mean; and, with
+`--strokes`, the loss by which one of them is chosen, on digits that were neither trained on nor are reported on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from non_digits import Chance, draw_side_by_side, kinds, on_canvas
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from mnist_core import Digits, Prediction, classify, evaluate, load_mnist, load_model, make_loader
 from mnist_core.calibration import calibration_error, predict_all
@@ -28,7 +30,7 @@ from mnist_core.drawing import Ink
 from mnist_core.folding import folded
 from mnist_core.models import count_parameters
 from mnist_core.people import Person, read_people
-from mnist_core.pretrain import split_people
+from mnist_core.pretrain import keep_out, split_people
 from mnist_core.processor import cpu_name
 from mnist_core.segmentation import read_number
 from mnist_core.strokes import as_digits
@@ -74,6 +76,16 @@ def report_seeds(paths: Sequence[Path], people: Sequence[Person]) -> None:
     for path, scores in zip(paths, found, strict=True):
         print(f"  {path.name}: " + ", ".join(f"{score:.2f}" for score in scores))
     print(f"  mean of {len(paths)}: " + ", ".join(f"{score:.3f}" for score in found.mean(axis=0)))
+
+
+def report_choice(paths: Sequence[Path], people: Sequence[Person]) -> None:
+    """What is known of networks of several seeds without their test: their loss on what was kept out of training."""
+    kept = keep_out(people, seed=0)
+    print("loss on what was kept out of training: MNIST, people, their mean")
+    for path in paths:
+        model = load_model(path)
+        losses = [float(cross_entropy(predict_all(model, digits), digits.labels)) for digits in kept]
+        print(f"  {path.name}: {losses[0]:.4f}, {losses[1]:.4f}, {statistics.mean(losses):.4f}")
 
 
 def accuracy_of(model: nn.Module, digits: Digits) -> float:
@@ -170,7 +182,10 @@ def main() -> None:
     report_time(model)
     report_mnist(model)
     report_made(model)
-    people = split_people(read_people(arguments.strokes))[2] if arguments.strokes else []
+    everybody = read_people(arguments.strokes) if arguments.strokes else []
+    people = split_people(everybody)[2] if everybody else []
+    if arguments.seeds and everybody:
+        report_choice(arguments.seeds, everybody)
     if arguments.seeds:
         report_seeds(arguments.seeds, people)
     if people:

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core import RECIPES, load_mnist, load_model, pretrain
+from mnist_core import load_mnist, load_model, pretrain
 from mnist_core.people import read_people
-from mnist_core.pretrain import KEPT_IMAGES, Round, gather, main
+from mnist_core.pretrain import KEPT_IMAGES, TRAINING, Round, gather, main
 
-SMALL = replace(
-    RECIPES["best"], model_options={"channels": (2, 2, 2), "refuses": True}, train_images=300, non_digits=20
-)
+SMALL = replace(TRAINING, model_options={"channels": (2, 2, 2), "refuses": True}, train_images=300, non_digits=20)
 SMALL_ROUNDS = (Round(epochs=2, learning_rate=0.008, copies=1, made_digits=20), Round(3, 0.004, 2, 30))
 
 
@@ -48,7 +46,7 @@ def test_what_is_kept_out_of_the_training_is_in_no_part_of_it(strokes: Path) -> 
 
 
 def test_one_command_trains_calibrates_and_saves(strokes: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setitem(RECIPES, "best", SMALL)
+    monkeypatch.setattr(pretrain, "TRAINING", SMALL)
     monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS)
     out = tmp_path / "made.safetensors"
     assert main(["--strokes", str(strokes), "--out", str(out), "--epochs", "1"]) == 0
@@ -80,6 +78,17 @@ def test_each_round_goes_on_with_the_same_network_and_other_drawings(strokes, tm
     first, second = (config.seed for _, _, config in rounds)
     assert first == 7
     assert second != first
+
+
+def test_equal_seeds_make_equal_weights(strokes: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(pretrain, "TRAINING", SMALL)
+    monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS[:1])
+    made = []
+    for number, seed in enumerate(["7", "7", "8"]):
+        out = tmp_path / f"{number}.safetensors"
+        assert main(["--strokes", str(strokes), "--out", str(out), "--seed", seed]) == 0
+        made.append(out.read_bytes())
+    assert made[0] == made[1] != made[2]
 
 
 def test_without_people_there_is_an_error_and_the_old_weights_stay(tmp_path: Path, capsys) -> None:
