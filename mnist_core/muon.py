@@ -44,8 +44,9 @@ class Muon(Optimizer):
     """Momentum made orthogonal (Jordan and others, 2024) for a network's matrices, AdamW for its other weights.
 
     The gradient of a matrix points mostly along few directions; made orthogonal, a step goes along the rare ones too.
-    A convolution's kernels (outputs, inputs, height, width) count as a matrix with a row for each output. The last
-    matrix, which gives the answers, and all that is none, biases and batch norm's, are left to AdamW.
+    A convolution's kernels (outputs, inputs, height, width) count as a matrix with a row for each output; torch's own
+    Muon takes none. The last matrix, which gives the answers, and all that is none, biases and batch norm's, are left
+    to AdamW.
 
     Args:
         weights: of a network, in the order of its layers.
