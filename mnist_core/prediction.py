@@ -41,12 +41,13 @@ class Prediction:
     prepared: Prepared
 
 
-def classify(model: nn.Module, ink: Picture) -> Prediction:
+def classify(model: nn.Module, ink: Picture, may_refuse: bool = True) -> Prediction:
     """Read one drawing: prepare it, and ask the model in eval mode and without gradients.
 
     Args:
         ink: (H, W) uint8 of any size, 255 = pen; or in colour (H, W, 3) on black paper: its colours are seen by a
             network for colours, and by no other.
+        may_refuse: whether a network that can may answer that it sees no digit.
 
     Raises:
         DrawingError: when `ink` is no drawing.
@@ -58,7 +59,7 @@ def classify(model: nn.Module, ink: Picture) -> Prediction:
     logits = predict_logits(model, prepared.seen[None])[0]  # (1, 28, 28) -> (1, 10) -> (10,)
     probabilities = logits.softmax(dim=0).numpy()
     # The logsumexp of the logits, by numpy: for ten numbers torch takes ten times as long.
-    if getattr(model, "refuses", False) and np.logaddexp.reduce(logits.numpy()) < 0:
+    if may_refuse and getattr(model, "refuses", False) and np.logaddexp.reduce(logits.numpy()) < 0:
         return Prediction(probabilities, None, 0.0, (), refusal(prepared), prepared)
     candidates = likely_digits(probabilities)
     digit = candidates[0]

@@ -6,11 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from mnist_core import build_model, load_model
 from mnist_core.errors import DrawingError
+from mnist_core.nondigits import LETTERS
 from mnist_core.parts import label_parts
-from mnist_core.segmentation import MOST_PIECES, cut_apart, read_number, take_apart
+from mnist_core.segmentation import MOST_PIECES, cut_apart, read_number, read_parts, take_apart
 from mnist_core.strokes import place, rasterize, sketch
 from mnist_core.styles import STYLES
 
@@ -27,6 +30,11 @@ def digit_at(digit: int, left: float, style: int = 0, width: float = 12, top: fl
     points = np.concatenate(lines)
     away = np.array([left, top]) - points.min(axis=0)
     return rasterize([line + away for line in lines], width, 280)
+
+
+def make_canvas(shape) -> np.ndarray:
+    """A shape of the generators, 100 high."""
+    return rasterize(place(sketch(shape, np.random.default_rng(0)), 280, 100), 12, 280)
 
 
 def row(*digits: int, gap: int = 85) -> np.ndarray:
@@ -59,6 +67,37 @@ def test_a_number_in_colours_is_cut_as_its_ink_is_and_each_digit_keeps_its_colou
         assert np.array_equal(digit.max(axis=2), ink)
         assert np.array_equal(digit, np.where(alone > 0, picture, 0))
     assert read_number(shipped, picture).number == "47"
+
+
+class ByWidth(nn.Module):
+    """Sees a thin bar as a 1 with a logit of its own, a broad one clearly as a 1, and nothing else."""
+
+    refuses = True
+
+    def __init__(self, thin: float) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor([thin, 10.0, -10.0]), requires_grad=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        widths = (images > 0).any(dim=2).squeeze(1).sum(dim=1)  # (N, 1, 28, 28) -> (N,)
+        logits = torch.full((len(images), 10), -20.0)
+        logits[:, 1] = self.logits[torch.bucketize(widths, torch.tensor([5, 12]))]
+        return logits
+
+
+@pytest.mark.parametrize(("thin", "number"), [(5.0, "11"), (-0.5, "11"), (-1.5, None)])
+def test_beside_a_clear_digit_one_may_be_in_doubt_but_not_against_all_odds(thin, number) -> None:
+    ink = np.zeros((280, 280), np.uint8)
+    ink[90:190, 40:50] = 255  # P(a 1) = 0.99, 0.38 and 0.18
+    ink[90:190, 180:220] = 255
+    assert read_number(ByWidth(thin), ink).number == number
+
+
+def test_of_a_part_it_is_said_which_digit_it_is_whether_or_not_it_is_one(shipped) -> None:
+    letter = make_canvas(LETTERS["Sha"][0])
+    assert read_number(shipped, letter).whole.digit is None
+    (part,) = read_parts(shipped, (letter,))
+    assert part.name == str(part.prediction.probabilities.argmax())
 
 
 @pytest.mark.parametrize("digit", range(10))
