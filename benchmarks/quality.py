@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from non_digits import Chance, draw_side_by_side, kinds, on_canvas
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from mnist_core import Digits, Prediction, classify, evaluate, load_mnist, load_model, make_loader
 from mnist_core.calibration import calibration_error, predict_all
@@ -35,6 +34,7 @@ from mnist_core.processor import cpu_name
 from mnist_core.segmentation import read_number
 from mnist_core.strokes import as_digits
 from mnist_core.styles import make_digits
+from mnist_core.training import Evaluation
 
 BRUSHES = (8, 14, 20, 30, 40)
 SIZES = (100, 220)  # pixels of the longer side of the line that the pen follows, smallest and largest
@@ -69,7 +69,9 @@ def report_seeds(paths: Sequence[Path], people: Sequence[Person]) -> None:
         chance = np.random.default_rng(brush)
         drawings = (draw(person, brush, chance) for person in people)
         sets[f"brush {brush}"] = as_digits(drawings, [person.label for person in people])
-    found = np.array([[100 * accuracy_of(load_model(path), digits) for digits in sets.values()] for path in paths])
+    found = np.array(
+        [[100 * evaluated(load_model(path), digits).accuracy for digits in sets.values()] for path in paths]
+    )
     found = np.column_stack([found, found[:, 1:].mean(axis=1)]) if people else found  # (seeds, sets)
     names = [*sets, "all brushes"] if people else list(sets)
     print("seeds: " + ", ".join(names))
@@ -84,19 +86,19 @@ def report_choice(paths: Sequence[Path], people: Sequence[Person]) -> None:
     print("loss on what was kept out of training: MNIST, people, their mean")
     for path in paths:
         model = load_model(path)
-        losses = [float(cross_entropy(predict_all(model, digits), digits.labels)) for digits in kept]
+        losses = [evaluated(model, digits).loss for digits in kept]
         print(f"  {path.name}: {losses[0]:.4f}, {losses[1]:.4f}, {statistics.mean(losses):.4f}")
 
 
-def accuracy_of(model: nn.Module, digits: Digits) -> float:
-    """The share of images that are read rightly, 0..1."""
-    return evaluate(model, make_loader(digits, 1000), "cpu").accuracy
+def evaluated(model: nn.Module, digits: Digits) -> Evaluation:
+    """How well digits are read."""
+    return evaluate(model, make_loader(digits, 1000), "cpu")
 
 
 def report_made(model: nn.Module) -> None:
     """Digits in the styles of the world, from the generator."""
     made = make_digits(10_000, seed=1_000_000)
-    print(f"made digits with a seed of their own: {100 * accuracy_of(model, made):.2f} %")
+    print(f"made digits with a seed of their own: {100 * evaluated(model, made).accuracy:.2f} %")
 
 
 def report_people(model: nn.Module, people: Sequence[Person]) -> None:
@@ -184,9 +186,9 @@ def main() -> None:
     report_made(model)
     everybody = read_people(arguments.strokes) if arguments.strokes else []
     people = split_people(everybody)[2] if everybody else []
-    if arguments.seeds and everybody:
-        report_choice(arguments.seeds, everybody)
     if arguments.seeds:
+        if everybody:
+            report_choice(arguments.seeds, everybody)
         report_seeds(arguments.seeds, people)
     if people:
         report_people(model, people)

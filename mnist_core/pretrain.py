@@ -29,7 +29,7 @@ from mnist_core.weights import save_weights, shipped_path
 KEPT_IMAGES = 5_000  # the last of MNIST's training images
 KEPT_WRITERS, REPORTED_WRITERS = 3, 6  # the last of all writers, in this order
 KEPT_COPIES = 6  # of each digit that a person drew, every one bent otherwise and with another pen
-# The recipe's own Muon and smoothed labels, in one round of 18 epochs, read as well, and not clearly better.
+# The recipe's own Muon and smoothed labels, in one round of 18 epochs, did as well, and not clearly better.
 TRAINING = replace(RECIPES["best"], optimizer="adamw", label_smoothing=0.0)
 
 
@@ -53,14 +53,6 @@ ROUNDS = (
 )
 
 
-@dataclass(frozen=True)
-class Material:
-    """What is trained on, and what confidence and refusal are set by: MNIST's, and people's."""
-
-    known: Digits
-    kept: tuple[Digits, Digits]
-
-
 def split_people(people: Sequence[Person]) -> tuple[list[Person], list[Person], list[Person]]:
     """People's digits to train on, to calibrate by, and to report on: no writer is in two of them.
 
@@ -76,12 +68,12 @@ def split_people(people: Sequence[Person]) -> tuple[list[Person], list[Person], 
     return by_writers(people, known), by_writers(people, kept), by_writers(people, reported)
 
 
-def gather(people: Sequence[Person], copies: int, seed: int) -> Material:
-    """MNIST's digits, all of them twice, and so many copies of people's; apart for training and for calibration."""
+def gather(people: Sequence[Person], copies: int, seed: int) -> Digits:
+    """What is trained on: MNIST's digits, all of them twice, and so many copies of people's."""
     mnist = load_mnist("train")
     others = mnist.first(len(mnist) - KEPT_IMAGES)
     known, _, _ = split_people(people)
-    return Material(others.joined(others).joined(render(known, copies, seed)), keep_out(people, seed))
+    return others.joined(others).joined(render(known, copies, seed))
 
 
 def keep_out(people: Sequence[Person], seed: int) -> tuple[Digits, Digits]:
@@ -94,10 +86,10 @@ def keep_out(people: Sequence[Person], seed: int) -> tuple[Digits, Digits]:
 
 def learn(model: nn.Module, people: Sequence[Person], copies: int, config: TrainConfig) -> tuple[float, float]:
     """One round of training, with material of its own, and calibration: the temperature and the constant."""
-    material = gather(people, copies, config.seed)
-    for _ in shown(train(model, material.known, config, test=material.kept[0]), config.epochs):
+    kept = keep_out(people, config.seed)
+    for _ in shown(train(model, gather(people, copies, config.seed), config, test=kept[0]), config.epochs):
         pass
-    return calibrate(model.cpu(), material.kept)
+    return calibrate(model.cpu(), kept)
 
 
 def main(words: Sequence[str] | None = None) -> int:

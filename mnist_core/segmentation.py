@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ WIDE, WIDEST = 0.9, 5.0  # of the height; a stroke as wide may be digits that to
 NARROWEST = 0.2  # of the height: no cut is so near the end of a stroke
 SLICES = 6  # for each height of a wide stroke's width
 CUT = 3.0  # what it costs to cut through ink
-UNSURE = 0.5  # nats: more the digits of a number may not cost on the mean; beside clear ones one may be in doubt
+UNSURE = 0.5  # nats: what the digits of a number may cost on the mean; beside clear ones, one may be in doubt
 GAP = 10.0  # what it costs to see one digit across empty paper, for each height of the drawing that is between
 
 
@@ -101,7 +101,7 @@ def cut_apart(cutter: nn.Module, picture: Picture) -> tuple[Picture, ...]:
     costs = digit_costs(cutter, pieces, whole)
     groups = best_groups(pieces, costs, height=len(whole.stages[1].image))
     # A scribble falls into pieces too, but not into digits.
-    if len(groups) == 1 or mean(costs[group] for group in groups) > UNSURE:
+    if len(groups) == 1 or fmean(costs[group] for group in groups) > UNSURE:
         return ()
     digits = tuple(together(pieces[first:last], ink.shape) for first, last in groups)
     return digits if picture.ndim == 2 else tuple(np.where(digit[..., None] > 0, picture, 0) for digit in digits)

@@ -12,7 +12,7 @@ import pytest
 
 from mnist_core import load_mnist, load_model, pretrain
 from mnist_core.people import read_people
-from mnist_core.pretrain import KEPT_IMAGES, TRAINING, Round, gather, main
+from mnist_core.pretrain import KEPT_IMAGES, TRAINING, Round, gather, keep_out, main
 
 SMALL = replace(TRAINING, model_options={"channels": (2, 2, 2), "refuses": True}, train_images=300, non_digits=20)
 SMALL_ROUNDS = (Round(epochs=2, learning_rate=0.008, copies=1, made_digits=20), Round(3, 0.004, 2, 30))
@@ -32,9 +32,9 @@ def strokes(tmp_path: Path) -> Path:
 
 
 def test_what_is_kept_out_of_the_training_is_in_no_part_of_it(strokes: Path) -> None:
-    material = gather(read_people(strokes), copies=3, seed=0)
+    people = read_people(strokes)
     mnist = load_mnist("train")
-    trained, (kept, kept_people) = material.known, material.kept
+    trained, (kept, kept_people) = gather(people, copies=3, seed=0), keep_out(people, seed=0)
     assert len(kept) == KEPT_IMAGES
     assert (kept.images == mnist.images[-KEPT_IMAGES:]).all()
     others = 60_000 - KEPT_IMAGES

@@ -32,11 +32,6 @@ def digit_at(digit: int, left: float, style: int = 0, width: float = 12, top: fl
     return rasterize([line + away for line in lines], width, 280)
 
 
-def make_canvas(shape) -> np.ndarray:
-    """A shape of the generators, 100 high."""
-    return rasterize(place(sketch(shape, np.random.default_rng(0)), 280, 100), 12, 280)
-
-
 def row(*digits: int, gap: int = 85) -> np.ndarray:
     return np.maximum.reduce([digit_at(digit, 20 + gap * place) for place, digit in enumerate(digits)])
 
@@ -94,7 +89,7 @@ def test_beside_a_clear_digit_one_may_be_in_doubt_but_not_against_all_odds(thin,
 
 
 def test_of_a_part_it_is_said_which_digit_it_is_whether_or_not_it_is_one(shipped) -> None:
-    letter = make_canvas(LETTERS["Sha"][0])
+    letter = rasterize(place(sketch(LETTERS["Sha"][0], np.random.default_rng(0)), 280, 100), 12, 280)
     assert read_number(shipped, letter).whole.digit is None
     (part,) = read_parts(shipped, (letter,))
     assert part.name == str(part.prediction.probabilities.argmax())
