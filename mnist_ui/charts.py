@@ -66,16 +66,15 @@ def loss_specification(last_step: int, ceiling: float, words: tuple[str, str, st
     step, loss, batch, smoothed = words
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last_step], nice=False))
     y = alt.Scale(domain=[0, ceiling], nice=False, clamp=True)
-    thin = alt.Chart().mark_line(color=BLUE, opacity=0.3, strokeWidth=1).encode(
-        x,
-        alt.Y("batch_loss:Q", title=loss, scale=y),
-        tooltip=[
-            alt.Tooltip("step:Q", title=step),
-            alt.Tooltip("batch_loss:Q", title=batch, format=".4f"),
-            alt.Tooltip("smoothed:Q", title=smoothed, format=".4f"),
-        ],
-    )  # fmt: skip
-    thick = alt.Chart().mark_line(color=BLUE, strokeWidth=2.5).encode(x, alt.Y("smoothed:Q", scale=y))
+    tooltip = [
+        alt.Tooltip("step:Q", title=step, format=",d"),
+        alt.Tooltip("batch_loss:Q", title=batch, format=".4f"),
+        alt.Tooltip("smoothed:Q", title=smoothed, format=".4f"),
+    ]
+    thin = alt.Chart().mark_line(color=BLUE, opacity=0.3, strokeWidth=1)
+    thick = alt.Chart().mark_line(color=BLUE, strokeWidth=2.5)
+    thin = thin.encode(x, alt.Y("batch_loss:Q", title=loss, scale=y), tooltip=tooltip)
+    thick = thick.encode(x, alt.Y("smoothed:Q", scale=y), tooltip=tooltip)
     return written_out(thin, thick, height=HEIGHT)
 
 
@@ -88,13 +87,15 @@ def accuracy_chart(curve: BatchCurve, epochs: list[EpochDone], last_step: int) -
     # From 90 % on only the last tenth is of interest; once there, the axis stays.
     low = 90 if train["percent"].max() > 95 and not (test["percent"] < 90).any() else 0
     points = pd.concat([train[train["percent"] >= low], test]) if tested else train[train["percent"] >= low]
-    return Chart(points, accuracy_specification(last_step, low, names, (_("step"), _("accuracy in %"))))
+    return Chart(points, accuracy_specification(last_step, low, names, (_("step"), _("accuracy in %"), _("images"))))
 
 
 @functools.lru_cache(MOST_SPECIFICATIONS)
-def accuracy_specification(last_step: int, low: int, names: tuple[str, str], words: tuple[str, str]) -> Specification:
+def accuracy_specification(
+    last_step: int, low: int, names: tuple[str, str], words: tuple[str, str, str]
+) -> Specification:
     """A line for the training images, diamonds for the test images."""
-    step, percent = words
+    step, percent, images = words
     x = alt.X("step:Q", title=step, scale=alt.Scale(domain=[0, last_step], nice=False))
     y = alt.Y("percent:Q", title=percent, scale=alt.Scale(domain=[low, 100], clamp=True))
     color = alt.Color(
@@ -102,13 +103,14 @@ def accuracy_specification(last_step: int, low: int, names: tuple[str, str], wor
         legend=alt.Legend(orient="bottom-right", labelLimit=0),
     )  # fmt: skip
     train, test = (alt.Chart().transform_filter(alt.FieldEqualPredicate(equal=name, field="of")) for name in names)
-    line = train.mark_line(strokeWidth=2.5).encode(x, y, color)
-    dots = test.mark_line(point=alt.OverlayMarkDef(size=70, shape="diamond"), strokeDash=[4, 3]).encode(
-        x, y, color, tooltip=[
-            alt.Tooltip("step:Q", title=step), alt.Tooltip("percent:Q", title=percent, format=".2f"),
-        ],
-    )  # fmt: skip
-    return written_out(line, dots, height=HEIGHT)
+    tooltip = [
+        alt.Tooltip("step:Q", title=step, format=",d"),
+        alt.Tooltip("percent:Q", title=percent, format=".2f"),
+        alt.Tooltip("of:N", title=images),
+    ]
+    line = train.mark_line(strokeWidth=2.5)
+    dots = test.mark_line(point=alt.OverlayMarkDef(size=70, shape="diamond"), strokeDash=[4, 3])
+    return written_out(*(layer.encode(x, y, color, tooltip=tooltip) for layer in (line, dots)), height=HEIGHT)
 
 
 def answers_chart(steps: list[int], probabilities: NDArray[np.float32]) -> Chart:
@@ -122,19 +124,25 @@ def answers_chart(steps: list[int], probabilities: NDArray[np.float32]) -> Chart
             for digit in favoured
         ]
     )
-    return Chart(points, answers_specification())
+    return Chart(points, answers_specification((_("step"), _("digit"), _("probability in %"))))
 
 
-@functools.lru_cache(1)
-def answers_specification() -> Specification:
+@functools.lru_cache(MOST_SPECIFICATIONS)
+def answers_specification(words: tuple[str, str, str]) -> Specification:
     """A line for each digit, its name at the end."""
+    step, digit, percent = words
     x = alt.X("step:Q", title=None, scale=alt.Scale(nice=False))
     y = alt.Y("percent:Q", title="%", scale=alt.Scale(domain=[0, 100]))
     scale = alt.Scale(domain=[str(digit) for digit in range(10)], range=DIGIT_COLOURS)
     color = alt.Color("digit:N", scale=scale, legend=None)
-    lines = alt.Chart().mark_line(strokeWidth=2.5).encode(x, y, color)
+    tooltip = [
+        alt.Tooltip("step:Q", title=step, format=",d"),
+        alt.Tooltip("digit:N", title=digit),
+        alt.Tooltip("percent:Q", title=percent, format=".1f"),
+    ]
+    lines = alt.Chart().mark_line(strokeWidth=2.5).encode(x, y, color, tooltip=tooltip)
     names = alt.Chart().transform_filter("datum.is_last").mark_text(align="left", dx=5, fontSize=14, fontWeight="bold")
-    return written_out(lines, names.encode(x, y, color, text="digit:N"), height=140)
+    return written_out(lines, names.encode(x, y, color, text="digit:N", tooltip=tooltip), height=140)
 
 
 def written_out(*layers: alt.Chart, height: int) -> Specification:
