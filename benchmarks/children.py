@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, sleep
@@ -25,15 +26,15 @@ def children(process_id: int) -> list[int]:
 
 @dataclass
 class Watch:
-    """Binds every training child of a server to a core as soon as it appears, and notes what it took.
+    """Binds every training child of a server to some cores as soon as it appears, and notes what it took.
 
     Attributes:
-        life: seconds that each child lived. computing: of these, seconds on the core.
+        life: seconds that each child lived. computing: of these, seconds on a core.
         scales: what server and children have weighed.
     """
 
     server: psutil.Process
-    core: int
+    cores: Sequence[int]
     life: list[float] = field(default_factory=list)
     computing: list[float] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
@@ -65,7 +66,7 @@ class Watch:
         """Bind all threads of a process; the seconds that it has computed, None when it has ended."""
         try:
             for task in Path(f"/proc/{child}/task").iterdir():
-                os.sched_setaffinity(int(task.name), {self.core})
+                os.sched_setaffinity(int(task.name), self.cores)
             process = psutil.Process(child)
             spent = process.cpu_times()
             return None if process.status() == psutil.STATUS_ZOMBIE else spent.user + spent.system

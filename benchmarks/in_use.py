@@ -1,13 +1,14 @@
 """Training from the page while its visitor draws, against the command line: recipe "fast".
 
-    python benchmarks/in_use.py [--runs 5]
+    python benchmarks/in_use.py [--runs 5] [--unbound]
 
 The server and the browser are bound to one core, what trains to another, so that the browser's own load, which belongs
 to the visitor's machine, does not count; a Chromium must be installed. From the page: a new visitor presses Train and
 draws stroke after stroke until the page says "Done", while it ticks. From the command line: `python -m mnist_core
 train`. The two take turns. Printed are medians and their ratios, how long an answer takes from the pen's lifting (and
 how long one takes to a websocket session, tabs.py, for which nothing is rendered), and the peak memory of the server
-and of what it started. Linux only: cores and memory are read from /proc.
+and of what it started. With `--unbound` browser, server and training share all cores, as on a laptop. Linux only:
+cores and memory are read from /proc.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,11 +153,11 @@ async def train_without_browser(server: Server, run: int) -> tuple[list[float], 
     return quiet, busy
 
 
-def train_from_command_line(core: int, folder: str) -> Timed:
-    """`python -m mnist_core train` with one thread on one core; its whole is without Python's start and the imports."""
+def train_from_command_line(cores: Sequence[int], folder: str) -> Timed:
+    """`python -m mnist_core train` with one thread on one of these cores; its whole is without start and imports."""
     command = [sys.executable, "-m", "mnist_core", "train", "--recipe", RECIPE, "--out", f"{folder}/weights.pth"]
     said = subprocess.run(
-        ["taskset", "--cpu-list", str(core), *command],
+        ["taskset", "--cpu-list", ",".join(map(str, cores)), *command],
         cwd=REPOSITORY,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=True,
@@ -205,7 +207,7 @@ def measure(server: Server, watch: Watch, runs: int) -> Measured:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_OPTIONS)
         for run in range(runs + 1):
             timed, before, during = train_on_page(browser, server, run)
-            by_command = train_from_command_line(watch.core, folder)
+            by_command = train_from_command_line(watch.cores, folder)
             print(f"run {run}: page {timed.whole:.1f} s, command line {by_command.whole:.1f} s", flush=True)
             if run == 0:
                 watch.life.clear()
@@ -249,18 +251,19 @@ def main() -> None:
     """Take turns, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--unbound", action="store_true", help="browser, server and training share all cores")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2 or find_browser() is None:
         raise SystemExit("This needs two cores and an installed Chromium (Debian: apt install chromium).")
-    page_core, training_core = cores[:2]
-    os.sched_setaffinity(0, {page_core})  # and so all that is started from here
+    page_cores, training_cores = (cores, cores) if arguments.unbound else (cores[:1], cores[1:2])
+    os.sched_setaffinity(0, page_cores)  # and so all that is started from here
     print(f"{cpu_name()}, torch {torch.__version__}")
-    print(f"the page on core {page_core}, training on core {training_core}")
+    print(f"the page on cores {page_cores}, training on cores {training_cores}")
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder, "log"))
         process = next(one for one in psutil.Process().children() if "streamlit" in one.cmdline())
-        watch = Watch(process, training_core)
+        watch = Watch(process, training_cores)
         watcher = threading.Thread(target=watch.run, daemon=True)
         watcher.start()
         try:
