@@ -1,18 +1,22 @@
-"""What only the browser can do: tell its tabs apart across reloads, and look after the canvas's own page elements."""
+"""What only the browser can do: tell its tabs apart, look after the canvas's own page elements, fetch code ahead."""
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
 CANVAS_KEY = "canvas"  # of the container that holds the canvas
+FETCHED_AHEAD = ("ArrowVegaLiteChart", "embed", "DataFrame")  # Streamlit's names for what draws charts and tables
 # sessionStorage belongs to one tab and outlives a reload. crypto.randomUUID is missing on plain http, so bytes it is.
 SCRIPT = """
 const NAME = "digit-playground-tab";
 const AWAY = "digit-playground-away";
 const ANSWERED_WITHIN = 3000;  // milliseconds
+const RESTS = 700;  // milliseconds after which a pen that was lifted is likely to stay away for a while
 const RULE = `
   .dc-toolbar { display: none !important; }
   .dc-canvas { border-radius: 12px; touch-action: none; outline: 2px solid rgba(128, 140, 155, .55); }`;
@@ -65,6 +69,7 @@ let stroke = null;  // when the last one that is not answered ended, and what pi
 const film = () => document.querySelector(".film img")?.src;
 
 function noteStroke(event) {
+  noteLift();
   const [touched] = event.composedPath();
   const inCanvas = event.composedPath().some((one) => one.classList?.contains(`st-key-${canvasKey}`));
   if (touched.tagName === "CANVAS" && inCanvas) stroke = { endedAt: Date.now(), film: film() };
@@ -78,6 +83,28 @@ function noticeSilence() {
   return silent;
 }
 
+// Streamlit fetches the code that draws charts and tables, more than a megabyte, when the first of them appears. That
+// would be in the first second of the first run, and answers would wait for it. So it is fetched, and started, before,
+// one file after the other, when nobody is drawing.
+let penIsDown = false;
+let liftedAt = null;  // or when the canvas came
+let ahead = [];  // files that are still to be fetched
+let fetching = false;
+
+function noteLift() {
+  penIsDown = false;
+  liftedAt = Date.now();
+}
+
+async function fetchAhead() {
+  liftedAt ??= Date.now();
+  if (fetching || penIsDown || ahead.length === 0 || Date.now() - liftedAt < RESTS) return;
+  fetching = true;
+  const folder = document.querySelector('script[type="module"][src]')?.src;
+  await import(new URL(ahead.shift(), folder)).catch(() => {});  // Streamlit will ask for it again
+  fetching = false;
+}
+
 // The address follows every setting. Streamlit would make each change one more step for the browser's Back.
 history.pushState = (state, title, address) => history.replaceState(state, title, address);
 
@@ -85,7 +112,10 @@ export default function ({ data, setStateValue }) {
   canvasKey = data.canvas;
   if (!told) {
     setStateValue("name", tabName());
+    document.addEventListener("pointerdown", () => (penIsDown = true), true);
     document.addEventListener("pointerup", noteStroke, true);
+    document.addEventListener("pointercancel", noteLift, true);
+    ahead = data.ahead;
   }
   told = true;
   const lookAfterCanvas = () => {
@@ -95,6 +125,7 @@ export default function ({ data, setStateValue }) {
     hideToolbar(root);
     if (noticeLoss(root.querySelector(".dc-root"))) setStateValue("canvas_lost_at", Date.now());
     if (noticeSilence()) setStateValue("unanswered_at", Date.now());
+    fetchAhead();
   };
   lookAfterCanvas();
   const timer = setInterval(lookAfterCanvas, 100);
@@ -119,12 +150,19 @@ class Tab:
     canvas_lost_at: int | None = None
 
 
+@functools.cache
+def files_ahead() -> list[str]:
+    """The files of Streamlit's page that are fetched ahead, in this order; a name that it no longer has is left out."""
+    folder = Path(st.__file__).parent / "static" / "static" / "js"
+    return [file.name for name in FETCHED_AHEAD for file in sorted(folder.glob(f"{name}.*.js"))]
+
+
 def tab() -> Tab:
     """What is known of this browser tab."""
     with st.container(key="browser_tab"):
         told = _watch(
             key="tab",
-            data={"canvas": CANVAS_KEY},
+            data={"canvas": CANVAS_KEY, "ahead": files_ahead()},
             height=1,
             on_name_change=lambda: None,
             on_canvas_lost_at_change=lambda: None,

@@ -14,6 +14,7 @@ import pytest
 from page_parts import visitor_of, words
 from streamlit.testing.v1 import AppTest
 
+from mnist_ui.browser import FETCHED_AHEAD, files_ahead
 from mnist_ui.drawing import Drawer, Drawing
 from mnist_ui.session import DRAWER_KEY
 
@@ -105,3 +106,7 @@ def test_what_was_drawn_before_pytorch_was_there_is_the_visitors_and_answered() 
     assert visitor_of(page).drawing is drawer.drawing
     assert visitor_of(page).undo == drawer.undo
     assert "It's a 1" in words(page)
+
+
+def test_what_the_browser_fetches_ahead_is_there_in_streamlit() -> None:
+    assert [file.partition(".")[0] for file in files_ahead()] == list(FETCHED_AHEAD)
