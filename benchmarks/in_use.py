@@ -3,12 +3,12 @@
     python benchmarks/in_use.py [--runs 5] [--unbound]
 
 The server and the browser are bound to one core, what trains to another, so that the browser's own load, which belongs
-to the visitor's machine, does not count; a Chromium must be installed. From the page: a new visitor presses Train and
-draws stroke after stroke until the page says "Done", while it ticks. From the command line: `python -m mnist_core
-train`. The two take turns. Printed are medians and their ratios, how long an answer takes from the pen's lifting (and
-how long one takes to a websocket session, tabs.py, for which nothing is rendered), and the peak memory of the server
-and of what it started. With `--unbound` browser, server and training share all cores, as on a laptop. Linux only:
-cores and memory are read from /proc.
+to the visitor's machine, does not count; a Chromium must be installed. From the page: a new visitor, who has looked at
+it for two seconds, draws, presses Train and draws stroke after stroke until the page says "Done", while it ticks. From
+the command line: `python -m mnist_core train`. The two take turns. Printed are medians and their ratios, how long an
+answer takes from the pen's lifting (and how long one takes to a websocket session, tabs.py, for which nothing is
+rendered), and the peak memory of the server and of what it started. With `--unbound` browser, server and training share
+all cores, as on a laptop. Linux only: cores and memory are read from /proc.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from mnist_core.processor import cpu_name  # noqa: E402
 RECIPE, IMAGES = "fast", 60_000
 CANVAS_WAITS = 200  # milliseconds from the pen's lifting until the canvas sends
 LONGEST_ANSWER = 5000  # milliseconds
+LOOKS_AT_IT = 2000  # milliseconds that a new visitor takes before the first stroke
 # Notes in the page itself, by its own clock: when the pen is lifted, and when the drawing, shown with the answer, is
 # another one; when Train is pressed, and when the page says that it is done.
 WATCH = f"""() => {{
@@ -110,6 +111,7 @@ def train_on_page(browser: Browser, server: Server, run: int) -> tuple[Timed, li
     playground = Playground(context.new_page(), server).open()
     page, pen = playground.page, random.Random(run)
     page.evaluate(WATCH)
+    page.wait_for_timeout(LOOKS_AT_IT)
     for _ in range(2):
         draw(playground, pen)
     quiet = page.evaluate("answerTimes.splice(0)")
