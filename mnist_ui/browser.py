@@ -100,8 +100,11 @@ async function fetchAhead() {
   liftedAt ??= Date.now();
   if (fetching || penIsDown || ahead.length === 0 || Date.now() - liftedAt < RESTS) return;
   fetching = true;
-  const folder = document.querySelector('script[type="module"][src]')?.src;
-  await import(new URL(ahead.shift(), folder)).catch(() => {});  // Streamlit will ask for it again
+  const file = ahead.shift();
+  try {
+    const { src } = document.querySelector('script[type="module"][src]');  // Streamlit's own, in the same folder
+    await import(new URL(file, src));
+  } catch {}  // Streamlit asks for it when it is needed
   fetching = false;
 }
 
@@ -115,7 +118,7 @@ export default function ({ data, setStateValue }) {
     document.addEventListener("pointerdown", () => (penIsDown = true), true);
     document.addEventListener("pointerup", noteStroke, true);
     document.addEventListener("pointercancel", noteLift, true);
-    ahead = data.ahead;
+    ahead = [...data.ahead];
   }
   told = true;
   const lookAfterCanvas = () => {
