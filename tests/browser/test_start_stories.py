@@ -28,9 +28,9 @@ def test_what_is_drawn_as_soon_as_there_is_a_canvas_is_read_and_nothing_moves(
 
 
 def test_the_code_that_draws_charts_and_tables_is_there_before_the_first_run(
-    contexts: Callable[..., BrowserContext], start_server: Callable[..., Server]
+    contexts: Callable[..., BrowserContext], server: Server
 ) -> None:
-    playground = Playground(contexts("desktop").new_page(), start_server())
+    playground = Playground(contexts("desktop").new_page(), server)
     fetched: list[str] = []
     playground.page.on("requestfinished", lambda request: fetched.append(request.url.rpartition("/")[2]))
     playground.open()
