@@ -271,6 +271,10 @@ def joined(device_name: str) -> Iterator[Alone]:
                 "Start as many processes (--nproc-per-node), or choose the device cpu."
             )
         torch.cuda.set_device(local_rank)
+    # What DistributedDataParallel else imports once there is a group, and then keeps it as a default argument. Gloo's
+    # threads would live on with it, and one that still has a tensor to release when Python ends aborts the process.
+    from torch.distributed.nn import functional  # noqa: F401
+
     try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     except (RuntimeError, ValueError) as error:

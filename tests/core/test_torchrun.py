@@ -40,18 +40,22 @@ NORMALIZED = TrainConfig(model="fast_cnn", model_options={"dropout": 0.1}, augme
 TEST_IMAGES = 1001
 
 RANK = f"""
-import dataclasses, json, sys, torch
+import dataclasses, json, pathlib, sys
+import psutil, torch
 from mnist_core import TrainConfig, load_mnist, train
 from mnist_core.parallel import joined
 from mnist_core.training import build_seeded_model
 
 digits, test = load_mnist("train"), load_mnist("test").first({TEST_IMAGES})
+threads = psutil.Process().num_threads()
 with joined("cpu") as team:
     for name, settings in json.loads(sys.argv[1]).items():
         config = TrainConfig(**settings)
         model = build_seeded_model(config)
         events = [dataclasses.asdict(event) for event in train(model, digits, config, test=test, team=team)]
         torch.save((model.state_dict(), events), f"{{name}} {{team.rank}} of {{team.size}}.pt")
+left = psutil.Process().num_threads() - threads
+pathlib.Path(f"threads left by {{team.rank}}").write_text(str(left))
 """
 TRAIN = [
     "-m",
@@ -93,15 +97,21 @@ CONFIGS = {"plain": PLAIN, "normalized": NORMALIZED}
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Trained]]:
-    """What both processes have come to, weights and events, by the name of the configuration."""
+def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which both processes have left what they came to."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "rank.py").write_text(RANK)
     configs = json.dumps({name: config.as_dict() for name, config in CONFIGS.items()})
     with torchrun(folder, "rank.py", configs) as process:
         _, errors = process.communicate(timeout=WITHIN)
     assert process.returncode == 0, errors
-    return {name: [torch.load(folder / f"{name} {rank} of 2.pt") for rank in (0, 1)] for name in CONFIGS}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(two_ranks: Path) -> dict[str, list[Trained]]:
+    """What both processes have come to, weights and events, by the name of the configuration."""
+    return {name: [torch.load(two_ranks / f"{name} {rank} of 2.pt") for rank in (0, 1)] for name in CONFIGS}
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +154,11 @@ def test_with_batch_norm_the_accuracy_is_the_same_within_the_noise(together, alo
     )
     assert expected > 0.88
     assert accuracy == pytest.approx(expected, abs=0.04)
+
+
+def test_no_thread_outlives_the_team(two_ranks) -> None:
+    """One that still had a tensor to release when Python ends would abort the process."""
+    assert [(two_ranks / f"threads left by {rank}").read_text() for rank in (0, 1)] == ["0", "0"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
