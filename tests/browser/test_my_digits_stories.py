@@ -50,6 +50,7 @@ def test_a_drawing_is_labelled_kept_relabelled_removed_and_put_back(
     playground.says("Was this right?")
     press("was_right_yes")
     playground.says("in My digits (1)")
+    playground.settled()
     assert page.evaluate("document.querySelector('.st-key-was_right').offsetHeight") == height  # nothing has jumped
     page.get_by_role("radio", name="My digits").click()
     playground.says("A single drawing says next to nothing")
