@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import classify, evaluate, load_mnist, load_model, make_loader
+from mnist_core import Digits, classify, evaluate, load_mnist, load_model, make_loader
 from mnist_core.colour import coloured
 from mnist_core.errors import WeightsError
 from mnist_core.lessons.mistakes import SetReading, answers_from, find_mistakes, read_set
@@ -53,8 +53,12 @@ def charts(page: AppTest) -> int:
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load_mnist("test").first(600)
+def digits() -> Digits:
+    """Test images of which several are misread by however good a network: five have the label of another digit."""
+    first = load_mnist("test").first(600)
+    labels = first.labels.clone()
+    labels[50::120] = (labels[50::120] + 5) % 10
+    return Digits(first.images, labels)
 
 
 @pytest.fixture
