@@ -137,7 +137,7 @@ DOODLES: dict[str, list[Shape]] = {
     ],
 }
 # With a thicker pen they run into blobs, and so does many a digit.
-PENS = (2.8, 16.0)
+PENS = (1.0, 16.0)
 FREE = Hand(slant=(0.05, 0.15), turn=0.15, wide=(0.6, 1.3), waves=0.03, tremors=(0, 0, 0.004, 0.01), pens=PENS)
 LEVEL = Hand(slant=(0, 0.1), turn=0.1, wide=(0.9, 1.1), waves=0.01, tremors=(0, 0.003), pens=PENS)
 

@@ -30,8 +30,9 @@ class Hand:
     wide: tuple[float, float]  # least and most, of the width, the height being 1
     waves: float  # standard deviation of slow bends, in units of the box
     tremors: tuple[float, ...]  # standard deviation of fast shaking; one of these
-    # Least and most, in pixels of 112: as brushes from 8 to 40 on digits that fill a third to nearly all of 280.
-    pens: tuple[float, float] = (2.8, 31.0)
+    # Least and most, in pixels of 112: from a ballpoint's line in a photograph, past brushes from 8 on digits that fill
+    # nearly all of 280 (2.8), to those of 40 on a third of it.
+    pens: tuple[float, float] = (1.0, 31.0)
 
 
 LOOSE = Hand(slant=(0.15, 0.32), turn=0.12, wide=(0.4, 1.2), waves=0.03, tremors=(0, 0, 0.004, 0.01))

@@ -215,11 +215,7 @@ def train(
     if config.stop_when_stalled and test is None:
         bound = say("False in a run without a test set: there is nothing to compare")
         raise ConfigError("stop_when_stalled", True, bound)
-    digits = digits.first(config.train_images)
-    if config.made_digits:
-        digits = digits.joined(make_digits(config.made_digits, config.seed))
-    if config.non_digits:
-        digits = digits.joined(make_non_digits(config.non_digits, config.seed))
+    digits = with_drawings(digits.first(config.train_images), config)
     check_fit(model, digits, say("training"), config.colour)
     if test is not None:
         check_fit(model, test, say("test"), config.colour)
@@ -240,6 +236,15 @@ def train(
                 error=str(error),
             )
         ) from error
+
+
+def with_drawings(digits: Digits, config: TrainConfig) -> Digits:
+    """Digits, and after them the drawings that the configuration asks for: made digits, and what is no digit."""
+    if config.made_digits:
+        digits = digits.joined(make_digits(config.made_digits, config.seed))
+    if config.non_digits:
+        digits = digits.joined(make_non_digits(config.non_digits, config.seed))
+    return digits
 
 
 def _train(

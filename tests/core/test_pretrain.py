@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mnist_core import load_mnist, load_model, pretrain
+from mnist_core.data import normalize
+from mnist_core.nondigits import make_non_digits
 from mnist_core.people import read_people
-from mnist_core.pretrain import KEPT_IMAGES, TRAINING, Round, gather, keep_out, main
+from mnist_core.pretrain import (
+    DECAY,
+    KEPT_IMAGES,
+    TRAINING,
+    Round,
+    averaged_round,
+    gather,
+    keep_out,
+    main,
+    split_people,
+)
+from mnist_core.styles import make_digits
+from mnist_core.training import BatchDone, build_seeded_model, train
 
 SMALL = replace(TRAINING, model_options={"channels": (2, 2, 2), "refuses": True}, train_images=300, non_digits=20)
-SMALL_ROUNDS = (Round(epochs=2, learning_rate=0.008, copies=1, made_digits=20), Round(3, 0.004, 2, 30))
+
+
+@pytest.fixture
+def small_rounds(monkeypatch) -> None:
+    """Two rounds of a second or so."""
+    monkeypatch.setattr(pretrain, "TRAINING", SMALL)
+    monkeypatch.setattr(pretrain, "FIRST", Round(epochs=2, learning_rate=0.008, copies=1, made_digits=20))
+    monkeypatch.setattr(pretrain, "AVERAGED", Round(epochs=3, learning_rate=0.004, copies=2, made_digits=30))
 
 
 @pytest.fixture
@@ -45,48 +69,89 @@ def test_what_is_kept_out_of_the_training_is_in_no_part_of_it(strokes: Path) -> 
     assert not of_people & {image.numpy().tobytes() for image in kept_people.images}
 
 
-def test_one_command_trains_calibrates_and_saves(strokes: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(pretrain, "TRAINING", SMALL)
-    monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS)
+@pytest.mark.usefixtures("small_rounds")
+def test_one_command_trains_calibrates_and_saves(strokes: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "made.safetensors"
-    assert main(["--strokes", str(strokes), "--out", str(out), "--epochs", "1"]) == 0
+    assert main(["--strokes", str(strokes), "--out", str(out)]) == 0
     model = load_model(out)
     assert model.refuses
     assert model.architecture["options"]["channels"] == (2, 2, 2)
     printed = capsys.readouterr().out
     assert "temperature" in printed
     assert str(out) in printed
-    assert printed.count("Epoch 1 of 1:") == 2
+    assert re.findall(r"Epoch \d+ of \d+", printed) == [
+        "Epoch 1 of 2", "Epoch 2 of 2", "Epoch 1 of 3", "Epoch 2 of 3", "Epoch 3 of 3",
+    ]  # fmt: skip
 
 
-def test_each_round_goes_on_with_the_same_network_and_other_drawings(strokes, tmp_path, monkeypatch) -> None:
-    rounds = []
+@pytest.mark.usefixtures("small_rounds")
+def test_both_rounds_can_be_made_shorter(strokes: Path, tmp_path: Path, capsys) -> None:
+    assert main(["--strokes", str(strokes), "--out", str(tmp_path / "made.safetensors"), "--epochs", "1"]) == 0
+    assert capsys.readouterr().out.count("Epoch 1 of 1:") == 2
 
-    def looked_at(model, people, copies, config):
-        rounds.append((id(model), copies, config))
-        return 1.0, 0.0
 
-    monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS)
-    monkeypatch.setattr(pretrain, "learn", looked_at)
+@pytest.mark.usefixtures("small_rounds")
+def test_the_second_round_goes_on_with_what_the_first_has_made(strokes: Path, tmp_path: Path, monkeypatch) -> None:
+    begun = []
+
+    def looked_at(model, digits, config, test):
+        begun.append((id(model), len(digits), config))
+        yield from ()
+
+    monkeypatch.setattr(pretrain, "train", looked_at)
     assert main(["--strokes", str(strokes), "--out", str(tmp_path / "made.safetensors"), "--seed", "7"]) == 0
-    assert len({network for network, _, _ in rounds}) == 1
-    assert [copies for _, copies, _ in rounds] == [1, 2]
-    assert [(config.epochs, config.learning_rate, config.made_digits) for _, _, config in rounds] == [
-        (2, 0.008, 20),
-        (3, 0.004, 30),
+    assert len({network for network, _, _ in begun}) == 1
+    assert [(config.seed, config.epochs, config.learning_rate, config.made_digits) for _, _, config in begun] == [
+        (7, 2, 0.008, 20),
+        (1007, 1, 0.004, 30),
+        (2007, 1, 0.004, 30),
+        (3007, 1, 0.004, 30),
     ]
-    first, second = (config.seed for _, _, config in rounds)
-    assert first == 7
-    assert second != first
+    assert [config.schedule for _, _, config in begun] == [TRAINING.schedule, *["constant"] * 3]
+    mnist, of_one = 2 * (60_000 - KEPT_IMAGES), len(split_people(read_people(strokes))[0])
+    assert [count for _, count, _ in begun] == [mnist + of_one, *[mnist + 2 * of_one] * 3]
 
 
-def test_equal_seeds_make_equal_weights(strokes: Path, tmp_path: Path, monkeypatch) -> None:
+def test_the_averaged_round_ends_with_the_moving_average_of_its_weights(strokes: Path, monkeypatch) -> None:
     monkeypatch.setattr(pretrain, "TRAINING", SMALL)
-    monkeypatch.setattr(pretrain, "ROUNDS", SMALL_ROUNDS[:1])
+    people, test = read_people(strokes), load_mnist("test").first(100)
+    model = build_seeded_model(replace(SMALL, seed=7))
+    expected, by_hand = None, deepcopy(model)
+    for seed in (1007, 2007):
+        one = replace(SMALL, epochs=1, seed=seed, learning_rate=0.01, made_digits=30, schedule="constant")
+        for event in train(by_hand, gather(people, 2, seed), one, test=test):
+            if isinstance(event, BatchDone):
+                now = {name: value.double() for name, value in by_hand.named_parameters()}
+                last = now if expected is None else expected
+                expected = {name: (DECAY * last[name] + (1 - DECAY) * now[name]).detach() for name in now}
+    for _ in averaged_round(model, people, Round(2, 0.01, 2, 30), 7, test):
+        pass
+    for name, value in model.named_parameters():
+        torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-6)
+    assert not torch.equal(model.output.weight, by_hand.output.weight)
+
+
+def test_after_the_averaged_round_batch_norm_knows_images_that_are_not_warped(strokes: Path, monkeypatch) -> None:
+    monkeypatch.setattr(pretrain, "TRAINING", replace(SMALL, batch_size=1000))
+    people, test = read_people(strokes), load_mnist("test").first(100)
+    model = build_seeded_model(SMALL)
+    for _ in averaged_round(model, people, Round(1, 0.01, 2, 30), 7, test):
+        pass
+    digits = gather(people, 2, 1007).first(300).joined(make_digits(30, 1007)).joined(make_non_digits(20, 1007))
+    assert len(digits) == 350  # one batch
+    convolution, norm = model.features[0][0], model.features[0][1]
+    seen = convolution(normalize(digits.images)).double()  # (350, 2, 14, 14)
+    torch.testing.assert_close(norm.running_mean.double(), seen.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(norm.running_var.double(), seen.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    assert norm.momentum is not None
+
+
+@pytest.mark.usefixtures("small_rounds")
+def test_equal_seeds_make_equal_weights(strokes: Path, tmp_path: Path) -> None:
     made = []
     for number, seed in enumerate(["7", "7", "8"]):
         out = tmp_path / f"{number}.safetensors"
-        assert main(["--strokes", str(strokes), "--out", str(out), "--seed", seed]) == 0
+        assert main(["--strokes", str(strokes), "--out", str(out), "--seed", seed, "--epochs", "1"]) == 0
         made.append(out.read_bytes())
     assert made[0] == made[1] != made[2]
 
