@@ -37,7 +37,7 @@ from mnist_core.styles import make_digits
 from mnist_core.training import Evaluation
 
 BRUSHES = (8, 14, 20, 30, 40)
-CHOICE_SEEDS = (100, 101, 102)
+CHOICE_SEEDS = (100, 101, 102)  # of the drawings by which one of several networks is chosen
 SIZES = (100, 220)  # pixels of the longer side of the line that the pen follows, smallest and largest
 Answers = list[tuple[int, Prediction]]  # label and answer
 
@@ -87,8 +87,8 @@ def report_choice(paths: Sequence[Path], people: Sequence[Person]) -> None:
     People's digits are drawn several times, and otherwise than for calibration: one drawing orders networks that are
     nearly as good as each other by chance.
     """
-    mnist, _ = keep_out(people, seed=0)
-    drawings = [keep_out(people, seed)[1] for seed in CHOICE_SEEDS]
+    kept = [keep_out(people, seed) for seed in CHOICE_SEEDS]
+    mnist, drawings = kept[0][0], [drawn for _, drawn in kept]
     print("loss on what was kept out of training: MNIST, people, their mean")
     for path in paths:
         model = load_model(path)
