@@ -93,7 +93,7 @@ def report_choice(paths: Sequence[Path], people: Sequence[Person]) -> None:
     for path in paths:
         model = load_model(path)
         first, second = evaluated(model, mnist).loss, statistics.mean(evaluated(model, one).loss for one in drawings)
-        print(f"  {path.name}: {first:.4f}, {second:.4f}, {(first + second) / 2:.4f}")
+        print(f"  {path.name}: {first:.5f}, {second:.5f}, {(first + second) / 2:.5f}")
 
 
 def evaluated(model: nn.Module, digits: Digits) -> Evaluation:

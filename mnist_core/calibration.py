@@ -15,7 +15,7 @@ from mnist_core.data import Digits, make_loader
 from mnist_core.training import evaluation_mode
 
 TEMPERATURES = torch.linspace(0.3, 3.0, 271)
-TURNED_AWAY = 0.005  # the share of real digits that may be refused
+TURNED_AWAY = 0.01  # the share of real digits that may be refused
 
 
 def calibration_error(confidences: NDArray[Any], right: NDArray[np.bool_], bins: int = 15) -> float:

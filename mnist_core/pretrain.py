@@ -1,9 +1,9 @@
 """Make the shipped network: python -m mnist_core.pretrain --strokes train_strokes.json.gz
 
 It learns from MNIST's training images, from digits that people drew, from made digits in the styles of the world, and
-from drawings that are no digit, all of them warped anew in each epoch. Kept out of the training are 5,000 of MNIST's
-training images and the digits of three writers: by them, confidence and refusal are set. MNIST's test images and the
-digits of six more writers are used for nothing but the numbers that benchmarks/quality.py prints.
+from drawings that are no digit, all of them warped anew in each epoch but the last two. Kept out of the training are
+5,000 of MNIST's training images and the digits of three writers: by them, confidence and refusal are set. MNIST's test
+images and the digits of six more writers are used for nothing but the numbers that benchmarks/quality.py prints.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
+from mnist_core.augmentation import augment
 from mnist_core.calibration import calibrate
 from mnist_core.config import RECIPES, TrainConfig
 from mnist_core.console import checked_output, print_error, shown
@@ -42,12 +44,16 @@ class Round:
     learning_rate: float
     copies: int  # of each digit that a person drew
     made_digits: int
+    augment: bool = True  # all images; False: a quarter of MNIST's
 
 
 FIRST = Round(10, 0.008, 3, 15_000)
 # Twice as many drawings: with two thirds of all images MNIST's, a one with a flag was too often taken for a seven, as
 # MNIST's writers write it.
 AVERAGED = Round(12, 0.003, 6, 30_000)
+# A warp blurs, and what is read is not warped. But digits in photographs are turned and tilted: without any warp many
+# of them are taken for no digit.
+LAST = Round(2, 0.001, 6, 30_000, augment=False)
 DECAY = 0.9995  # of the mean in each step: it looks back some 2,000 steps, an epoch and a third
 
 
@@ -66,12 +72,27 @@ def split_people(people: Sequence[Person]) -> tuple[list[Person], list[Person], 
     return by_writers(people, known), by_writers(people, kept), by_writers(people, reported)
 
 
-def gather(people: Sequence[Person], copies: int, seed: int) -> Digits:
-    """What is trained on: MNIST's digits, all of them twice, and so many copies of people's."""
+def gather(people: Sequence[Person], planned: Round, seed: int) -> Digits:
+    """What an epoch trains on besides made drawings: MNIST's digits, all of them twice, and copies of people's."""
     mnist = load_mnist("train")
     others = mnist.first(len(mnist) - KEPT_IMAGES)
+    again = others if planned.augment else mixed(others, warped(others, seed), seed)
     known, _, _ = split_people(people)
-    return others.joined(others).joined(render(known, copies, seed))
+    return others.joined(again).joined(render(known, planned.copies, seed))
+
+
+def warped(digits: Digits, seed: int) -> Digits:
+    """Each image as another hand might have drawn it, once and for all."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = [augment(images.float(), generator).round().byte() for images in torch.split(digits.images, 1000)]
+    return Digits(torch.cat(parts), digits.labels)
+
+
+def mixed(digits: Digits, others: Digits, seed: int) -> Digits:
+    """Each image from the one set or from the other, as chance will; the labels must be the same."""
+    from_others = torch.rand(len(digits), generator=torch.Generator().manual_seed(seed)) < 0.5
+    images = torch.where(from_others[:, None, None, None], others.images, digits.images)  # (N,) -> (N, 1, 1, 1)
+    return Digits(images, digits.labels)
 
 
 def keep_out(people: Sequence[Person], seed: int) -> tuple[Digits, Digits]:
@@ -90,6 +111,7 @@ def planned_config(planned: Round, seed: int) -> TrainConfig:
         epochs=planned.epochs,
         learning_rate=planned.learning_rate,
         made_digits=planned.made_digits,
+        augment=planned.augment,
     )
 
 
@@ -97,7 +119,7 @@ def first_round(
     model: nn.Module, people: Sequence[Person], planned: Round, seed: int, test: Digits
 ) -> Iterator[BatchDone | EpochDone]:
     """From nothing, with the same drawings in all epochs; the learning rate rises, and falls to nothing."""
-    return train(model, gather(people, planned.copies, seed), planned_config(planned, seed), test=test)
+    return train(model, gather(people, planned, seed), planned_config(planned, seed), test=test)
 
 
 def averaged_round(
@@ -106,23 +128,29 @@ def averaged_round(
     """At a constant learning rate, with new drawings in each epoch; at its end the weights become their moving average.
 
     At a constant rate the weights wander about a point that they do not reach. Their mean comes nearer to it (Polyak
-    and Juditsky, 1992); here it is an exponential one, from the first step on. Then the statistics of batch norm are
-    taken anew, from the last epoch's images as they are read: not warped.
+    and Juditsky, 1992); here it is an exponential one, from the first step on.
     """
     average = get_ema_multi_avg_fn(DECAY)  # type: ignore[no-untyped-call]
     mean = AveragedModel(model, multi_avg_fn=average)
     for epoch in range(1, planned.epochs + 1):
         config = replace(planned_config(planned, seed + 1000 * epoch), epochs=1, schedule="constant")
-        digits = gather(people, planned.copies, config.seed)
-        for event in train(model, digits, config, test=test):
+        for event in train(model, gather(people, planned, config.seed), config, test=test):
             if isinstance(event, BatchDone):
                 mean.update_parameters(model)
                 yield replace(event, epoch=epoch)
             else:
                 yield replace(event, epoch=epoch, epochs=planned.epochs)
     model.load_state_dict(mean.module.state_dict())
-    unwarped = with_drawings(digits.first(config.train_images), config)
-    update_bn(make_loader(unwarped, config.batch_size, shuffle=True, seed=config.seed), model.cpu())
+
+
+def renew_statistics(model: nn.Module, people: Sequence[Person], planned: Round, seed: int) -> None:
+    """Take batch norm's statistics anew, for averaged weights have seen no image; the model is moved to the CPU.
+
+    They are taken from a round's images before `train` warps them: as they are read.
+    """
+    config = planned_config(planned, seed)
+    digits = with_drawings(gather(people, planned, seed).first(config.train_images), config)
+    update_bn(make_loader(digits, config.batch_size, shuffle=True, seed=seed), model.cpu())
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -133,7 +161,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--strokes", type=Path, required=True, help="people's digits: see models/README.md")
     parser.add_argument("--out", default=str(shipped_path()), help="where the weights go (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, help=f"of each round, instead of {FIRST.epochs} and {AVERAGED.epochs}")
+    usual = f"{FIRST.epochs}, {AVERAGED.epochs} and {LAST.epochs}"
+    parser.add_argument("--epochs", type=int, help=f"of each round, instead of {usual}")
     arguments = parser.parse_args(words)
     try:
         out = checked_output(arguments.out)
@@ -141,12 +170,18 @@ def main(words: Sequence[str] | None = None) -> int:
         kept = keep_out(people, arguments.seed)
         model = build_seeded_model(replace(TRAINING, seed=arguments.seed))
         started = perf_counter()
-        for begin, planned in ((first_round, FIRST), (averaged_round, AVERAGED)):
+        for begin, planned, seed in (
+            (first_round, FIRST, arguments.seed),
+            (averaged_round, AVERAGED, arguments.seed),
+            (averaged_round, LAST, arguments.seed + 1000 * AVERAGED.epochs),
+        ):
             if arguments.epochs is not None:
                 planned = replace(planned, epochs=arguments.epochs)
-            for _ in shown(begin(model, people, planned, arguments.seed, kept[0]), planned.epochs):
+            for _ in shown(begin(model, people, planned, seed, kept[0]), planned.epochs):
                 pass
-        temperature, constant = calibrate(model.cpu(), kept)
+        renew_statistics(model, people, AVERAGED, arguments.seed)
+        # By warped digits too, for those in photographs are turned, tilted and blurred, and are digits all the same.
+        temperature, constant = calibrate(model, [*kept, warped(kept[0], arguments.seed)])
         save_weights(model, out)
     except DigitPlaygroundError as error:
         print_error(error)
