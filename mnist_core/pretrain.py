@@ -144,9 +144,9 @@ def averaged_round(
 
 
 def renew_statistics(model: nn.Module, people: Sequence[Person], planned: Round, seed: int) -> None:
-    """Take batch norm's statistics anew, for averaged weights have seen no image; the model is moved to the CPU.
+    """Take batch norm's statistics anew, from a round's images before `train` warps them: as they are read.
 
-    They are taken from a round's images before `train` warps them: as they are read.
+    Those that a round leaves behind are of the weights before averaging. The model is moved to the CPU.
     """
     config = planned_config(planned, seed)
     digits = with_drawings(gather(people, planned, seed).first(config.train_images), config)

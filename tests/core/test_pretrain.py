@@ -150,8 +150,9 @@ def test_in_the_last_round_a_quarter_of_mnist_is_warped(strokes: Path) -> None:
     assert torch.equal(gathered.images[:others], plain.images[:others])
     assert torch.equal(gathered.images[2 * others :], plain.images[2 * others :])  # people's
     expected = warped(plain.first(others), 3).images
-    changed, otherwise = ((one.images[others : 2 * others] != plain.images[:others]) for one in (gathered, second))
-    changed, otherwise = changed.flatten(1).any(1), otherwise.flatten(1).any(1)
+    changed, otherwise = (
+        (one.images[others : 2 * others] != plain.images[:others]).flatten(1).any(1) for one in (gathered, second)
+    )
     assert changed.float().mean() == pytest.approx(0.5, abs=0.01)
     assert (changed & otherwise).float().mean() == pytest.approx(0.25, abs=0.01)
     assert torch.equal(gathered.images[others : 2 * others][changed], expected[changed])
